@@ -1,0 +1,66 @@
+# The front door: `make demo` and `make test` need nothing but Python 3.11 or newer.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= auto
+PORT ?= 8000
+
+.PHONY: help demo test check format lint types layers migrations contract lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+demo: $(VENV)/.app ## Serve a demonstration school on http://127.0.0.1:$(PORT)
+	@exec $(BIN)/itschool demo --port $(PORT)
+
+test: $(VENV)/.dev ## Run every test
+	@$(BIN)/pytest -q -n $(JOBS) $(ARGS)
+
+check: format lint types layers migrations contract test ## All that CI checks
+
+format: $(VENV)/.dev ## Check the formatting
+	@$(BIN)/ruff format --check --quiet .
+
+lint: $(VENV)/.dev ## Lint
+	@$(BIN)/ruff check --quiet .
+
+types: $(VENV)/.dev ## Check the types
+	@$(BIN)/mypy --no-error-summary
+
+layers: $(VENV)/.dev ## Check that imports go down the staircase
+	@$(BIN)/lint-imports --no-logo | tail -n 4
+
+migrations: $(VENV)/.dev ## Check that models and migrations agree
+	@$(BIN)/itschool db check
+
+contract: $(VENV)/.dev ## Check that openapi/openapi.json is the code's
+	@$(BIN)/itschool openapi check openapi/openapi.json
+
+lock: $(VENV)/.uv ## Pin all dependencies anew
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/app.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -c requirements/app.lock -o requirements/dev.lock
+	@printf 'uv\nhatchling\neditables\n' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o requirements/bootstrap.lock
+
+clean: ## Remove the environment and the demonstration's data
+	@rm -rf $(VENV) .demo .itschool
+
+$(VENV)/.uv: requirements/bootstrap.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not. Name another: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "Python could not make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
+	@touch $@
+
+$(VENV)/.app: $(VENV)/.uv requirements/app.lock pyproject.toml
+	@echo "Setting up the environment (once) …" >&2
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/app.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.app requirements/dev.lock
+	@echo "Adding what the tests need (once) …" >&2
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.lock
+	@touch $@
