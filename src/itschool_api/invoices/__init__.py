@@ -1,0 +1,1 @@
+"""What families owe: numbered invoices with lines and a due date, and the paper that shows them."""
