@@ -129,6 +129,10 @@ def test_the_picture_reads_back(name: str) -> None:
     assert read(epc.png(text)) == text
 
 
+def test_the_level_is_m_even_where_a_higher_one_would_fit() -> None:
+    assert read(epc.png("BCD")) == "BCD"
+
+
 def test_the_widest_code_is_of_version_13_and_no_text_goes_beyond() -> None:
     assert epc.svg("x" * 331).startswith(b"<?xml")
     assert read(epc.png("é" * 165)) == "é" * 165

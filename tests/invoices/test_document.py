@@ -5,7 +5,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -277,11 +277,12 @@ def test_the_code_on_paper_can_be_scanned() -> None:
     assert code.text == PAYLOAD
 
 
-def test_the_pdf_tells_its_title_language_and_standard() -> None:
+def test_the_pdf_tells_its_title_date_language_and_standard() -> None:
     pdf = opened(invoice("nl"))
     assert pdf.metadata is not None
     assert pdf.metadata.title == "Factuur FAC-2026-00003"
     assert pdf.metadata.author == "École Saint-Exupéry"
+    assert pdf.metadata.creation_date == datetime(2026, 10, 1, tzinfo=UTC)
     assert str(pdf.root_object["/Lang"]) == "nl-BE"
     assert "/StructTreeRoot" in pdf.root_object
     stream = pdf.root_object["/Metadata"].get_object()
