@@ -100,10 +100,11 @@ def _normalise_rf(bare: str) -> Reference:
 
 
 def is_valid(digits: str) -> bool:
-    """Tell whether twelve bare digits carry the right check digits."""
-    if len(digits) != DIGITS or not (digits.isascii() and digits.isdigit()):
+    """Tell whether these are twelve bare digits of which the last two check the first ten."""
+    if len(digits) != DIGITS or not (digits.isdecimal() and digits.isascii()):
         return False
-    return (int(digits[:10]) % 97 or 97) == int(digits[10:])
+    number, check = divmod(int(digits), 100)
+    return (number % 97 or 97) == check
 
 
 def issue(number: int) -> Reference:

@@ -12,7 +12,6 @@ means for a family's wallet is decided elsewhere. The rules are those of Febelfi
 from itschool_api.banking.coda.errors import CodaError
 from itschool_api.banking.coda.model import (
     NO_SEPARATE_APPLICATION,
-    NOBODY,
     AccountStructure,
     Counterparty,
     Finding,
@@ -31,7 +30,6 @@ from itschool_api.banking.coda.structured import (
 from itschool_api.banking.coda.writer import Unwritable, write
 
 __all__ = [
-    "NOBODY",
     "NO_SEPARATE_APPLICATION",
     "AccountStructure",
     "BelgianReference",

@@ -13,13 +13,8 @@ WIDTH: Final = 128
 
 CHARSET: Final = "cp1252"
 
-_END_OF_FILE: Final = b"\r\n\x1a"
-# A control character that slipped into a text holds its column, but neither a database nor a
-# terminal wants it. A line feed ends a record and stays.
-_BLANK_CONTROLS: Final = bytes(
-    ord(" ") if (byte < ord(" ") and byte != ord("\n")) or byte == 0x7F else byte  # noqa: PLR2004
-    for byte in range(256)
-)
+# What may stand behind the last record; the last one is what CP/M and DOS ended files with.
+_END_OF_FILE: Final = "\r\n\x1a"
 # cp1252 leaves five bytes undefined; as Latin-1 they are harmless controls and keep their column.
 _CP1252: Final = "".join(
     bytes([byte]).decode(CHARSET, errors="ignore") or chr(byte) for byte in range(256)
@@ -27,26 +22,26 @@ _CP1252: Final = "".join(
 
 
 def records_of(data: bytes) -> tuple[list[str], bool]:
-    """Cut a file into records of exactly 128 characters, and tell whether it had control bytes.
+    """Cut a file into records of exactly 128 characters, and tell whether NULs became blanks.
 
     UTF-8 is recognised by its records being 128 characters; everything else is read as cp1252.
+    A NUL fills columns in some old files, and no database takes one in a text.
 
     Raises:
         CodaError: when a record has another length, or when there is nothing at all.
     """
-    body = data.removeprefix(b"\xef\xbb\xbf").rstrip(_END_OF_FILE)
-    if not body:
-        raise CodaError(1, 1, "", "a record 0", "the file is empty")
-    if b"\r" in body:
-        body = body.replace(b"\r\n", b"\n")
-    clean = body.translate(_BLANK_CONTROLS)
-    if clean.isascii():
-        records = _cut(clean.decode("ascii"))
+    had_nul = b"\0" in data
+    if had_nul:
+        data = data.replace(b"\0", b" ")
+    if data.isascii():
+        records = _cut(data.decode("ascii"))
     else:
-        records = _cut_utf8(clean) or _cut(_decode_cp1252(clean))
-    if set(map(len, records)) != {WIDTH}:
+        records = _cut_utf8(data) or _cut(_decode_cp1252(data))
+    if not records:
+        raise CodaError(1, 1, "", "a record 0", "the file is empty")
+    if not _is_whole(records):
         raise _wrong_length(records)
-    return records, clean != body
+    return records, had_nul
 
 
 def encoded(records: list[str]) -> bytes:
@@ -59,18 +54,31 @@ def encoded(records: list[str]) -> bytes:
 
 
 def _cut(text: str) -> list[str]:
-    if "\n" in text:
-        return text.split("\n")
-    return [text[start : start + WIDTH] for start in range(0, len(text), WIDTH)]
+    """Cut at line ends, or every 128 characters where there are none; leave out an empty end."""
+    if "\n" not in text:
+        text = text.rstrip(_END_OF_FILE)
+        return [text[start : start + WIDTH] for start in range(0, len(text), WIDTH)]
+    records = text.split("\r\n" if text[WIDTH : WIDTH + 2] == "\r\n" else "\n")
+    if "\r" in records[0] or not _is_whole(records[:-1]):
+        records = text.replace("\r\n", "\n").split("\n")
+    while records and not records[-1].strip(_END_OF_FILE):
+        records.pop()
+    if records:
+        records[-1] = records[-1].rstrip(_END_OF_FILE)
+    return records
 
 
-def _cut_utf8(body: bytes) -> list[str] | None:
+def _cut_utf8(data: bytes) -> list[str] | None:
     """Cut as UTF-8, or give nothing when that does not yield whole records."""
     try:
-        records = _cut(body.decode("utf-8"))
+        records = _cut(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return None
-    return records if set(map(len, records)) == {WIDTH} else None
+    return records if _is_whole(records) else None
+
+
+def _is_whole(records: list[str]) -> bool:
+    return set(map(len, records)) == {WIDTH}
 
 
 def _decode_cp1252(body: bytes) -> str:

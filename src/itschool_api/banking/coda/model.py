@@ -49,26 +49,31 @@ class Counterparty(NamedTuple):
     name: str = ""
 
 
-NOBODY: Final = Counterparty()
-
-
 class Information(NamedTuple):
     """One group of records 3.1 to 3.3: what the bank adds to a movement.
 
-    ``communication`` is the free text, or the payload where ``structured`` is given.
+    ``communication`` is the free text, or the payload where ``communication_type`` is not empty.
     """
 
     detail: int
     transaction_code: str
+    communication_type: str
     communication: str
-    structured: Structured | None = None
+
+    @property
+    def structured(self) -> Structured | None:
+        """Give type and payload, or nothing for a free text."""
+        if not self.communication_type:
+            return None
+        return Structured(self.communication_type, self.communication)
 
 
 class Movement(NamedTuple):
     """One line of a statement, or one detail of such a line.
 
     Two movements are equal when they say the same; ``line`` and ``records`` tell only where and
-    how they stood in their file.
+    how they stood in their file. The fields are flat because a file has 100,000 of them; the
+    properties group them.
     """
 
     ordinal: int
@@ -80,14 +85,18 @@ class Movement(NamedTuple):
     value_on: date | None
     entry_on: date | None
     transaction_code: str
-    bank_reference: str
-    communication: str
-    """Joined over the record seams; the payload where ``structured`` is given."""
-    structured: Structured | None
-    reference: str | None
+    bank_reference: str = ""
+    communication_type: str = ""
+    """Empty for a free text, otherwise the three digits of a structured one."""
+    communication: str = ""
+    """Joined over the record seams; the payload where the communication is structured."""
+    reference: str | None = None
     """A valid reference that payer or bank has *marked* as one; never bare digits in a text."""
     customer_reference: str = ""
-    counterparty: Counterparty = NOBODY
+    counterparty_account: str = ""
+    counterparty_currency: str = ""
+    counterparty_bic: str = ""
+    counterparty_name: str = ""
     return_code: str = ""
     return_reason: str = ""
     category_purpose: str = ""
@@ -96,6 +105,23 @@ class Movement(NamedTuple):
     details: tuple["Movement", ...] = ()
     line: int = 0
     records: tuple[str, ...] = ()
+
+    @property
+    def structured(self) -> Structured | None:
+        """Give type and payload of the communication, or nothing for a free text."""
+        if not self.communication_type:
+            return None
+        return Structured(self.communication_type, self.communication)
+
+    @property
+    def counterparty(self) -> Counterparty:
+        """Give the other side of the movement."""
+        return Counterparty(
+            self.counterparty_account,
+            self.counterparty_currency,
+            self.counterparty_bic,
+            self.counterparty_name,
+        )
 
     @property
     def type(self) -> str:

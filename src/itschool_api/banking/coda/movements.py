@@ -44,6 +44,7 @@ class Movements:
         """
         records, days, movements = self._records, self._days, self.movements
         is_euro = self._is_euro
+        credit_milli = debit_milli = 0
         at = self._at
         while (record := records[at])[:2] == "21":
             movement, at = read_movement(records, at, len(movements) + 1, days, is_euro=is_euro)
@@ -51,18 +52,25 @@ class Movements:
             if detail == 0:
                 amount = movement.amount_milli
                 if amount >= 0:
-                    self.credit_milli += amount
+                    credit_milli += amount
                 else:
-                    self.debit_milli -= amount
+                    debit_milli -= amount
             if detail == 0 and record[53] in SINGLE_TYPES:
-                self._begin(movement)
+                if self._items:
+                    self._close()
+                sequence = movement.sequence
+                if sequence != self._sequence + 1:
+                    self._check_jump(sequence, movement.line)
+                self._sequence, self._detail = sequence, 0
+                movements.append(movement)
             else:
                 self._detail_of_last(movement)
-            if record[124] != "0" and record[124] != " ":
+            if record[124] not in "0 ":
                 self._group(record[124], movement.line)
             if movement.information:
                 self._number_information(movement)
         self._close()
+        self.credit_milli, self.debit_milli = credit_milli, debit_milli
         if record and record[0] in "23":
             raise CodaError(
                 at + 1, 1, record[:2], "record 2.1, 3.1 or 8", "a record without its first part"
@@ -79,24 +87,23 @@ class Movements:
     def _find(self, code: str, message: str, line: int) -> None:
         self.findings.append(Finding(code, message, line))
 
-    def _begin(self, movement: Movement) -> None:
-        """Take a movement that is booked on the account; its number is the next one (page 17)."""
-        if self._items:
-            self._close()
-        sequence, last = movement.sequence, self._sequence
-        if sequence != last + 1 and not (last == LAST_SEQUENCE and sequence <= 1):
-            expected = f"{(last + 1) % (LAST_SEQUENCE + 1):04d}"
-            if not self._is_separate:
-                raise CodaError(
-                    movement.line,
-                    3,
-                    f"{sequence:04d}",
-                    expected,
-                    "the sequence numbers do not follow each other",
-                )
-            self._find("sequence-gap", f"{sequence:04d} follows {last:04d}", movement.line)
-        self._sequence, self._detail = sequence, 0
-        self.movements.append(movement)
+    def _check_jump(self, sequence: int, line: int) -> None:
+        """Allow a number that is not the next one only after 9999, or as a part of another file.
+
+        Numbers roll from 9999 to 0000 and on (page 17); some banks leave 0000 out.
+        """
+        last = self._sequence
+        if last == LAST_SEQUENCE and sequence <= 1:
+            return
+        if not self._is_separate:
+            raise CodaError(
+                line,
+                3,
+                f"{sequence:04d}",
+                f"{(last + 1) % (LAST_SEQUENCE + 1):04d}",
+                "the sequence numbers do not follow each other",
+            )
+        self._find("sequence-gap", f"{sequence:04d} follows {last:04d}", line)
 
     def _detail_of_last(self, movement: Movement) -> None:
         """Take a movement that explains the last one, or one of another file (7.2.1)."""

@@ -4,7 +4,9 @@ A statement is given only when its counts, totals and balances agree (Febelfin C
 merely unusual becomes a finding. This module knows nothing of the program's data.
 """
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Final
 
@@ -30,18 +32,37 @@ def parse(data: bytes) -> list[Statement]:
     Raises:
         CodaError: at the first place where the file breaks the standard or its own arithmetic.
     """
-    records, had_controls = records_of(data)
+    with _collector_paused():
+        return _statements(*records_of(data))
+
+
+def _statements(records: list[str], had_nul: bool) -> list[Statement]:
     records.append("")  # the end: no record begins like this, so no loop runs past it
     days = Days()
     statements: list[Statement] = []
     at = 0
     while records[at]:
         reader = _StatementReader(records, at, days)
-        if had_controls and not statements:
-            reader.find("control-characters", "control characters were read as blanks", at)
+        if had_nul and not statements:
+            reader.find("nul-characters", "NUL characters were read as blanks", at)
         statements.append(reader.read())
         at = reader.at
     return statements
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the cyclic garbage collector still: it would walk all movements again and again.
+
+    Nothing here makes a cycle, and the walks take a third of the time of a large file.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _StatementReader:
@@ -107,16 +128,16 @@ class _StatementReader:
             account=account,
             account_structure=structure,
             currency=currency,
-            holder=opening[64:90].rstrip(" "),
-            description=opening[90:125].rstrip(" "),
-            bank_bic=header[60:71].rstrip(" "),
-            company_number=header[71:82].rstrip(" "),
+            holder=opening[64:90].rstrip(),
+            description=opening[90:125].rstrip(),
+            bank_bic=header[60:71].rstrip(),
+            company_number=header[71:82].rstrip(),
             created_on=created_on,
             is_duplicate=header[16] == "D",
-            file_reference=header[24:34].rstrip(" "),
+            file_reference=header[24:34].rstrip(),
             separate_application=application,
             number=int(opening[125:128]),
-            paper_number=opening[2:5].rstrip(" "),
+            paper_number=opening[2:5].rstrip(),
             opening_milli=opening_milli,
             opening_on=opening_on,
             closing_milli=closing_milli,
@@ -213,13 +234,13 @@ class _StatementReader:
                     self.at + 1, 3, record[2:10], "8 digits", "the message's number is no number"
                 )
             if parts and record[2:6] != sequence:
-                yield "".join(parts).rstrip(" ")
+                yield "".join(parts).rstrip()
                 parts = []
             sequence = record[2:6]
             parts.append(record[32:112])
             self.at += 1
         if parts:
-            yield "".join(parts).rstrip(" ")
+            yield "".join(parts).rstrip()
 
     def _check_trailer(self, counted: int, debit_milli: int, credit_milli: int) -> None:
         """Check the counts and totals of record 9 (page 28)."""
@@ -283,7 +304,7 @@ class _StatementReader:
 def _account_of(field: str, structure: AccountStructure) -> tuple[str, str]:
     """Give account and currency of records 1 and 8, the account without blanks (7.5)."""
     if structure is AccountStructure.BELGIAN_BBAN:
-        return field[:12].rstrip(" "), field[13:16]
+        return field[:12].rstrip(), field[13:16]
     width = 31 if structure is AccountStructure.BELGIAN_IBAN else 34
     return field[:width].replace(" ", ""), field[34:37]
 

@@ -76,7 +76,7 @@ class Structured(NamedTuple):
             digits = self.payload[:12]
             return BelgianReference(digits, references.is_valid(digits), self.type == "102")
         if self.type == CREDITOR_REFERENCE:
-            text = self.payload[:25].strip(" ")
+            text = self.payload[:25].strip()
             return CreditorReference(text, _is_creditor_reference(text))
         if self.type == ORIGINAL_AMOUNT:
             return _original_amount(self.payload)
@@ -84,19 +84,19 @@ class Structured(NamedTuple):
             return _direct_debit(self.payload)
         return None
 
-    @property
-    def reference(self) -> str | None:
-        """Give the valid reference that this communication is, or carries (type 105)."""
-        if self.type in BELGIAN_TYPES:
-            digits = self.payload[:12]
-            return digits if references.is_valid(digits) else None
-        if self.type == CREDITOR_REFERENCE:
-            text = self.payload[:25].strip(" ")
-            return text if _is_creditor_reference(text) else None
-        if self.type == ORIGINAL_AMOUNT:
-            digits = self.payload[45:57]
-            return digits if references.is_valid(digits) else None
+
+def reference_in(kind: str, payload: str) -> str | None:
+    """Give the valid reference that a structured communication is, or carries (type 105)."""
+    if kind in BELGIAN_TYPES:
+        digits = payload[:12]
+    elif kind == ORIGINAL_AMOUNT:
+        digits = payload[45:57]
+    elif kind == CREDITOR_REFERENCE:
+        text = payload[:25].strip()
+        return text if _is_creditor_reference(text) else None
+    else:
         return None
+    return digits if references.is_valid(digits) else None
 
 
 def _is_creditor_reference(text: str) -> bool:
@@ -111,11 +111,11 @@ def _original_amount(payload: str) -> OriginalAmount | None:
     return OriginalAmount(
         gross_milli=int(gross),
         original_milli=int(original),
-        rate=payload[30:42].strip(" "),
-        currency=payload[42:45].strip(" "),
-        communication=payload[45:57].strip(" "),
-        country=payload[57:59].strip(" "),
-        equivalent=payload[59:74].strip(" "),
+        rate=payload[30:42].strip(),
+        currency=payload[42:45].strip(),
+        communication=payload[45:57].strip(),
+        country=payload[57:59].strip(),
+        equivalent=payload[59:74].strip(),
     )
 
 
@@ -129,9 +129,9 @@ def _direct_debit(payload: str) -> DirectDebit | None:
         sequence_type=payload[6:7],
         scheme=payload[7:8],
         outcome=payload[8:9],
-        creditor=payload[9:44].strip(" "),
-        mandate=payload[44:79].strip(" "),
-        communication=payload[79:141].strip(" "),
-        return_type=payload[141:142].strip(" "),
-        return_reason=payload[142:146].strip(" "),
+        creditor=payload[9:44].strip(),
+        mandate=payload[44:79].strip(),
+        communication=payload[79:141].strip(),
+        return_type=payload[141:142].strip(),
+        return_reason=payload[142:146].strip(),
     )

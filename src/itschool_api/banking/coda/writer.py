@@ -15,7 +15,6 @@ from itschool_api.banking.coda.model import (
     Movement,
     Statement,
 )
-from itschool_api.banking.coda.structured import Structured
 
 _HIGHEST_MILLI: Final = 10**15 - 1
 _MESSAGE_WIDTH: Final = 80
@@ -103,7 +102,7 @@ def _movement(movement: Movement, paper_number: str, group: str) -> Iterator[str
     """Write records 2.1, 2.2 and 2.3, each only where it says something, and the 3.x."""
     number = _number(movement.sequence, 4) + _number(movement.detail, 4)
     reference = _text(movement.bank_reference, 21)
-    text = _communication(movement.structured, movement.communication, 149)
+    text = _communication(movement.communication_type, movement.communication, 149)
     tail = (
         movement.return_code,
         movement.return_reason,
@@ -111,14 +110,14 @@ def _movement(movement: Movement, paper_number: str, group: str) -> Iterator[str
         movement.purpose,
     )
     other = movement.counterparty
-    has_third = bool(text[106:].rstrip(" ") or other.account or other.currency or other.name)
+    has_third = bool(text[106:].rstrip() or other.account or other.currency or other.name)
     has_second = has_third or bool(
-        text[53:106].rstrip(" ") or movement.customer_reference or other.bic or any(tail)
+        text[53:106].rstrip() or movement.customer_reference or other.bic or any(tail)
     )
     link = 1 if movement.information else 0
     yield (
         f"21{number}{reference}{_amount(movement.amount_milli)}{write_date(movement.value_on)}"
-        f"{_text(movement.transaction_code, 8)}{0 if movement.structured is None else 1}"
+        f"{_text(movement.transaction_code, 8)}{1 if movement.communication_type else 0}"
         f"{text[:53]}{write_date(movement.entry_on)}{_text(paper_number, 3)}{group}"
         f"{1 if has_second else 0} {0 if has_second else link}"
     )
@@ -149,14 +148,14 @@ def _counterparty_account(other: Counterparty) -> str:
 
 def _information(information: Information, movement: Movement, *, is_last: bool) -> Iterator[str]:
     number = _number(movement.sequence, 4) + _number(information.detail, 4)
-    text = _communication(information.structured, information.communication, 268)
+    text = _communication(information.communication_type, information.communication, 268)
     second, third = text[73:178], text[178:]
-    has_third = bool(third.rstrip(" "))
-    has_second = has_third or bool(second.rstrip(" "))
+    has_third = bool(third.rstrip())
+    has_second = has_third or bool(second.rstrip())
     link = 0 if is_last else 1
     yield (
         f"31{number}{_text(movement.bank_reference, 21)}{_text(information.transaction_code, 8)}"
-        f"{0 if information.structured is None else 1}{text[:73]}{'':12}"
+        f"{1 if information.communication_type else 0}{text[:73]}{'':12}"
         f"{1 if has_second else 0} {0 if has_second else link}"
     )
     if has_second:
@@ -175,10 +174,8 @@ def _message(number: int, text: str) -> Iterator[str]:
         yield record.ljust(WIDTH - 1)
 
 
-def _communication(structured: Structured | None, communication: str, width: int) -> str:
-    if structured is None:
-        return _text(communication, width)
-    return _text(structured.type, 3) + _text(structured.payload, width - 3)
+def _communication(kind: str, communication: str, width: int) -> str:
+    return kind + _text(communication, width - len(kind))
 
 
 def _text(text: str, width: int) -> str:
