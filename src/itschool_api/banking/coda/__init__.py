@@ -9,7 +9,10 @@ means for a family's wallet is decided elsewhere. The rules are those of Febelfi
     └── Unwritable    a value does not fit in the columns of a record
 """
 
+from itschool_api.banking.coda.builders import Account, statement
 from itschool_api.banking.coda.errors import CodaError
+from itschool_api.banking.coda.faults import Fault, plant
+from itschool_api.banking.coda.generator import Kind, Payment, generate
 from itschool_api.banking.coda.model import (
     NO_SEPARATE_APPLICATION,
     AccountStructure,
@@ -31,19 +34,26 @@ from itschool_api.banking.coda.writer import Unwritable, write
 
 __all__ = [
     "NO_SEPARATE_APPLICATION",
+    "Account",
     "AccountStructure",
     "BelgianReference",
     "CodaError",
     "Counterparty",
     "CreditorReference",
     "DirectDebit",
+    "Fault",
     "Finding",
     "Information",
+    "Kind",
     "Movement",
     "OriginalAmount",
+    "Payment",
     "Statement",
     "Structured",
     "Unwritable",
+    "generate",
     "parse",
+    "plant",
+    "statement",
     "write",
 ]

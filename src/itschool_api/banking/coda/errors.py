@@ -1,7 +1,7 @@
 """The one way in which a CODA file is refused.
 
-    ValueError
-    └── CodaError    where it is, what was read, what was expected, and why that matters
+ValueError
+└── CodaError    where it is, what was read, what was expected, and why that matters
 """
 
 

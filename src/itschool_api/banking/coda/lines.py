@@ -74,7 +74,7 @@ class Days(dict[str, date | None]):
         return day
 
 
-def read_movement(
+def read_movement(  # noqa: C901, PLR0915  (the hot path stays in one frame)
     records: list[str], at: int, ordinal: int, days: Days, *, is_euro: bool
 ) -> tuple[Movement, int]:
     """Read the movement at an index, with its records 2.2 to 3.3; give it and the next index.
@@ -174,9 +174,7 @@ def read_movement(
     ), end
 
 
-def _read_information(
-    records: list[str], at: int, key: str
-) -> tuple[tuple[Information, ...], int]:
+def _read_information(records: list[str], at: int, key: str) -> tuple[tuple[Information, ...], int]:
     """Read all groups of records 3.1 to 3.3 of one movement (pages 22 to 25)."""
     groups = []
     sequence = key[:4]
@@ -200,9 +198,7 @@ def _read_information(
             text += following[10:100]
             at += 1
         form, text = (text[:3], text[3:]) if form == "1" else ("", text)
-        groups.append(
-            _new(Information, (int(own_key[4:]), code.rstrip(), form, text.rstrip()))
-        )
+        groups.append(_new(Information, (int(own_key[4:]), code.rstrip(), form, text.rstrip())))
     return tuple(groups), at
 
 

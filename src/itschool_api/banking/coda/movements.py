@@ -13,6 +13,7 @@ from itschool_api.banking.coda.model import SINGLE_TYPES, Finding, Movement
 
 LAST_SEQUENCE: Final = 9999
 TOTALS: Final = frozenset("12")
+TYPES: Final = frozenset("012356789")
 _DETAIL_OF: Final = {"5": "1", "6": "2", "7": "2", "8": "3", "9": "7"}
 
 
@@ -71,17 +72,11 @@ class Movements:
                 self._number_information(movement)
         self._close()
         self.credit_milli, self.debit_milli = credit_milli, debit_milli
-        if record and record[0] in "23":
+        if record[:1] in {"2", "3"}:
             raise CodaError(
                 at + 1, 1, record[:2], "record 2.1, 3.1 or 8", "a record without its first part"
             )
-        if self._open_groups:
-            codes = ", ".join(sorted(self._open_groups))
-            self._find(
-                "globalisation",
-                f"groups of level {codes} are opened but not closed; the numbers are used instead",
-                min(self._open_groups.values()),
-            )
+        self._end_groups()
         return at
 
     def _find(self, code: str, message: str, line: int) -> None:
@@ -108,10 +103,16 @@ class Movements:
     def _detail_of_last(self, movement: Movement) -> None:
         """Take a movement that explains the last one, or one of another file (7.2.1)."""
         kind, line = movement.type, movement.line
+        if kind not in TYPES:
+            raise CodaError(line, 54, kind, "0 to 3 or 5 to 9", "the transaction type is unknown")
         if movement.sequence != self._sequence or not self.movements:
             if not self._is_separate or kind in SINGLE_TYPES:
                 raise CodaError(
-                    line, 3, f"{movement.sequence:04d}", f"{self._sequence:04d}", _no_total(movement)
+                    line,
+                    3,
+                    f"{movement.sequence:04d}",
+                    f"{self._sequence:04d}",
+                    _no_total(movement),
                 )
             self._begin_alone(movement)
             return
@@ -183,6 +184,15 @@ class Movements:
                 "details-do-not-add-up",
                 f"the details make {total} thousandths, the total is {head.amount_milli}",
                 head.line,
+            )
+
+    def _end_groups(self) -> None:
+        if self._open_groups:
+            levels = ", ".join(sorted(self._open_groups))
+            self._find(
+                "globalisation",
+                f"groups of level {levels} are opened but not closed; the numbers are used instead",
+                min(self._open_groups.values()),
             )
 
     def _group(self, code: str, line: int) -> None:

@@ -23,6 +23,7 @@ from itschool_api.banking.coda.model import (
 from itschool_api.banking.coda.movements import Movements
 
 EURO: Final = "EUR"
+RECORDS: Final = frozenset("0123489")
 _NEITHER_CODE: Final = "the trailer does not say whether a statement follows"
 
 
@@ -151,6 +152,8 @@ class _StatementReader:
     def _next(self, kind: str, reason: str) -> str:
         record = self.records[self.at]
         if record[:1] != kind:
+            if record and record[0] not in RECORDS:
+                reason = "the kind of record is unknown"
             raise CodaError(
                 self.at + 1, 1, record[:1] or "the end of the file", f"record {kind}", reason
             )
@@ -170,7 +173,9 @@ class _StatementReader:
         if header[1:5] != "0000":
             raise CodaError(line, 2, header[1:5], "0000", "this is no CODA header")
         if header[14:16] != "05":
-            self.find("application-code", f"the application code is {header[14:16]}, not 05", line - 1)
+            self.find(
+                "application-code", f"the application code is {header[14:16]}, not 05", line - 1
+            )
         created_on = self._day(header, 5, "the date of creation")
         if created_on is None:
             raise CodaError(line, 6, header[5:11], "a day DDMMYY", "the date of creation is zero")
@@ -313,9 +318,7 @@ def _guess_structure(field: str) -> AccountStructure:
     if is_number(field[:12]) and field[12] == " ":
         return AccountStructure.BELGIAN_BBAN
     if field[:2].isalpha() and is_number(field[2:4]):
-        return (
-            AccountStructure.BELGIAN_IBAN if field[:2] == "BE" else AccountStructure.FOREIGN_IBAN
-        )
+        return AccountStructure.BELGIAN_IBAN if field[:2] == "BE" else AccountStructure.FOREIGN_IBAN
     return AccountStructure.FOREIGN_BBAN
 
 

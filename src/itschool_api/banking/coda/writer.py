@@ -18,10 +18,9 @@ from itschool_api.banking.coda.model import (
 
 _HIGHEST_MILLI: Final = 10**15 - 1
 _MESSAGE_WIDTH: Final = 80
-_TOTALS: Final = frozenset("12")
 
 
-class Unwritable(ValueError):
+class Unwritable(ValueError):  # noqa: N818  (refusals state the fact)
     """The value does not fit in the columns of a CODA record."""
 
 
@@ -40,12 +39,13 @@ def write(statements: Sequence[Statement]) -> bytes:
 def _statement(statement: Statement, *, is_last: bool) -> Iterator[str]:
     yield _header(statement)
     account = _account(statement)
-    body = [
+    opening = (
         f"1{statement.account_structure}{_text(statement.paper_number, 3)}{account}"
         f"{_amount(statement.opening_milli)}{write_date(statement.opening_on)}"
         f"{_text(statement.holder, 26)}{_text(statement.description, 35)}"
         f"{_number(statement.number, 3)}"
-    ]
+    )
+    body = [opening]
     credit_milli = debit_milli = 0
     for movement in statement.movements:
         for line in movement.walk():
@@ -92,17 +92,18 @@ def _account(statement: Statement) -> str:
 
 
 def _with_details(movement: Movement, paper_number: str) -> Iterator[str]:
+    """Write a movement and its details; a group's first and last record carry its level (5.4)."""
     lines = list(movement.walk())
-    for line in lines:
-        group = "1" if movement.type in _TOTALS and line in (lines[0], lines[-1]) else "0"
-        yield from _movement(line, paper_number, group if len(lines) > 1 else "0")
+    last = len(lines) - 1
+    for index, line in enumerate(lines):
+        yield from _movement(line, paper_number, "1" if last and index in (0, last) else "0")
 
 
 def _movement(movement: Movement, paper_number: str, group: str) -> Iterator[str]:
     """Write records 2.1, 2.2 and 2.3, each only where it says something, and the 3.x."""
     number = _number(movement.sequence, 4) + _number(movement.detail, 4)
     reference = _text(movement.bank_reference, 21)
-    text = _communication(movement.communication_type, movement.communication, 149)
+    text = _communication(movement, 149)
     tail = (
         movement.return_code,
         movement.return_reason,
@@ -148,7 +149,7 @@ def _counterparty_account(other: Counterparty) -> str:
 
 def _information(information: Information, movement: Movement, *, is_last: bool) -> Iterator[str]:
     number = _number(movement.sequence, 4) + _number(information.detail, 4)
-    text = _communication(information.communication_type, information.communication, 268)
+    text = _communication(information, 268)
     second, third = text[73:178], text[178:]
     has_third = bool(third.rstrip())
     has_second = has_third or bool(second.rstrip())
@@ -159,9 +160,7 @@ def _information(information: Information, movement: Movement, *, is_last: bool)
         f"{1 if has_second else 0} {0 if has_second else link}"
     )
     if has_second:
-        yield (
-            f"32{number}{second}{'':10}{1 if has_third else 0} {0 if has_third else link}"
-        )
+        yield (f"32{number}{second}{'':10}{1 if has_third else 0} {0 if has_third else link}")
     if has_third:
         yield f"33{number}{third}{'':25}0 {link}"
 
@@ -174,8 +173,8 @@ def _message(number: int, text: str) -> Iterator[str]:
         yield record.ljust(WIDTH - 1)
 
 
-def _communication(kind: str, communication: str, width: int) -> str:
-    return kind + _text(communication, width - len(kind))
+def _communication(of: Movement | Information, width: int) -> str:
+    return of.communication_type + _text(of.communication, width - len(of.communication_type))
 
 
 def _text(text: str, width: int) -> str:
@@ -195,4 +194,3 @@ def _amount(milli: int) -> str:
     if abs(milli) > _HIGHEST_MILLI:
         raise Unwritable(f"{milli} thousandths do not fit in 15 digits")
     return f"{'1' if milli < 0 else '0'}{abs(milli):015d}"
-
