@@ -1,1 +1,1 @@
-"""What families owe: numbered invoices with lines and a due date, and the paper that shows them."""
+"""Invoices: what families owe, from draft to paid."""

@@ -1,0 +1,115 @@
+"""`create_app()`: the only place that knows every router."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+from itschool_api import docs, errors, health, middleware, openapi
+from itschool_api.auth import endpoints as auth_endpoints
+from itschool_api.auth import service as auth
+from itschool_api.auth import tokens
+from itschool_api.banking import endpoints as banking_endpoints
+from itschool_api.database import create_engine, create_sessions
+from itschool_api.enrolments import endpoints as enrolments_endpoints
+from itschool_api.families import endpoints as families_endpoints
+from itschool_api.invoices import endpoints as invoices_endpoints
+from itschool_api.schools import endpoints as schools_endpoints
+from itschool_api.settings import Settings
+from itschool_api.storage import Storage
+from itschool_api.wallets import endpoints as wallets_endpoints
+
+_ROUTERS = (
+    auth_endpoints.router,
+    schools_endpoints.router,
+    wallets_endpoints.router,
+    invoices_endpoints.router,
+    banking_endpoints.router,
+    families_endpoints.router,
+    enrolments_endpoints.router,
+    health.router,
+    docs.router,
+)
+_SMALL_BODY_BYTES = 1024**2
+# PostgreSQL's words for "not now": deadlock, lock not free in time, statement cancelled,
+# too many connections, shutting down, connection lost.
+_NOT_NOW = ("40P01", "40001", "55P03", "57014", "53300", "57P01", "57P03", "08006", "08003")
+
+_log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
+    """Return the application; `database_url` stands in for the settings' own."""
+    url = database_url or settings.database_url
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if url is None:
+            raise RuntimeError("no database: set DATABASE_URL, or serve with `itschool serve`")
+        engine = create_engine(url, pool_size=settings.database_pool_size)
+        state = app.state
+        state.sessions = create_sessions(engine)
+        secret = settings.secret_key.get_secret_value()
+        state.keys = await auth.load_key_ring(state.sessions, secret, settings.public_url)
+        state.authority = authority(settings, state.keys)
+        state.storage = Storage(settings.data_dir / "files")
+        state.importing = asyncio.Semaphore(1)
+        _log.info("api.ready")
+        yield
+        await engine.dispose()
+        _log.info("api.stopped")
+
+    app = FastAPI(
+        title="itschool-api",
+        version="1.0.0",
+        summary="Wallets, invoices, and the bank's file that pays them.",
+        description=openapi.DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        generate_unique_id_function=openapi.operation_id,
+        max_body_size=_SMALL_BODY_BYTES,
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.add_middleware(middleware.RequestContext)
+    errors.install(app)
+    _answer_database_troubles(app)
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    return app
+
+
+def authority(settings: Settings, keys: tokens.KeyRing) -> auth.Authority:
+    """Return what issues tokens under these settings."""
+    secret = settings.secret_key.get_secret_value()
+    return auth.Authority(
+        ring=keys,
+        login_token_key=tokens.derived_key(secret, "login-tokens"),
+        refresh_token_key=tokens.derived_key(secret, "refresh-tokens"),
+        access_life=timedelta(minutes=settings.access_token_minutes),
+        session_life=timedelta(days=settings.refresh_token_days),
+    )
+
+
+def _answer_database_troubles(app: FastAPI) -> None:
+    @app.exception_handler(PoolExhausted)
+    @app.exception_handler(ConnectionError)
+    async def _busy(_: Request, error: Exception) -> Response:
+        _log.warning("database.busy", error=type(error).__name__)
+        return errors.response(errors.Unavailable(), headers={"Retry-After": "2"})
+
+    @app.exception_handler(DBAPIError)
+    async def _database(_: Request, error: DBAPIError) -> Response:
+        state = getattr(error.orig, "sqlstate", None)
+        if state not in _NOT_NOW and not error.connection_invalidated:
+            raise error
+        _log.warning("database.not_now", sqlstate=state)
+        return errors.response(errors.Unavailable(), headers={"Retry-After": "2"})

@@ -1,0 +1,1 @@
+"""Who calls: users and their roles in schools, login tokens, passwords, sessions, API keys."""

@@ -1,0 +1,107 @@
+"""From a request to its caller: `Security(authenticate, scopes=[…])` is an operation's policy."""
+
+import hmac
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer, OAuth2PasswordBearer, SecurityScopes
+from structlog.contextvars import bind_contextvars
+
+from itschool_api import clock, errors
+from itschool_api.auth import caller as policy
+from itschool_api.auth import credentials, tokens
+from itschool_api.auth.caller import Caller, Role, Scope
+from itschool_api.auth.repository import ApiKeys, UserSessions
+from itschool_api.database import Transaction, enter_school
+
+_TOUCH_EVERY = timedelta(minutes=1)
+
+_oauth2 = OAuth2PasswordBearer(
+    tokenUrl="/v1/auth/token",
+    refreshUrl="/v1/auth/token",
+    scheme_name="person",
+    scopes={scope.value: text for scope, text in policy.DESCRIPTIONS.items()},
+    auto_error=False,
+    description="People: log in with user name and password.",
+)
+_bearer = HTTPBearer(
+    scheme_name="api_key",
+    bearerFormat="its_<school>_<key>_<secret>",
+    auto_error=False,
+    description="A school's programs: an API key as the bearer token.",
+)
+
+
+class InvalidApiKey(errors.Unauthenticated):
+    """The API key is not valid, or not any more."""
+
+    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # noqa: RUF012 - never changed
+
+
+class InsufficientScope(errors.Forbidden):
+    """Your role or API key does not allow this."""
+
+
+async def authenticate(
+    scopes: SecurityScopes,
+    request: Request,
+    session: Transaction,
+    person: Annotated[str | None, Depends(_oauth2)],
+    _key: Annotated[object, Depends(_bearer)],
+) -> Caller:
+    """Establish who calls, enter their school, and hold them to the operation's scopes.
+
+    Roles and sessions are read anew at each request, so that their end counts from the next one.
+    Raises `Unauthenticated`, `InvalidAccessToken`, `InvalidApiKey`, `InsufficientScope`.
+    """
+    if not person:
+        raise errors.Unauthenticated
+    if person.startswith(credentials.API_KEY_PREFIX):
+        caller = await _key_caller(session, person)
+    else:
+        caller = await _user_caller(session, request.app.state.keys.verify(person))
+    bind_contextvars(school=str(caller.school_id), caller=caller.name)
+    missing = [scope for scope in scopes.scopes if Scope(scope) not in caller.reach]
+    if missing:
+        raise InsufficientScope(f"It needs {' and '.join(missing)}.")
+    return caller
+
+
+async def _user_caller(session: Transaction, claims: tokens.Claims) -> Caller:
+    live = await UserSessions(session).enter(
+        claims.session_id, claims.user_id, claims.school_id, clock.now()
+    )
+    if live is None:
+        raise tokens.InvalidAccessToken
+    roles = frozenset(Role(role) for role in live.roles)
+    return Caller(
+        school_id=claims.school_id,
+        name=f"user:{claims.user_id}",
+        user_id=claims.user_id,
+        session_id=claims.session_id,
+        roles=roles,
+        reach=policy.reach_of_new_user() if live.restricted else policy.reach_of(roles),
+    )
+
+
+async def _key_caller(session: Transaction, text: str) -> Caller:
+    given = credentials.read_api_key(text)
+    if given is None:
+        raise InvalidApiKey
+    now = clock.now()
+    await enter_school(session, given.school_id)
+    keys = ApiKeys(session)
+    key = await keys.valid(given.school_id, given.key_id, now)
+    if key is None or not hmac.compare_digest(key.secret_sha256, tokens.sha256(given.secret)):
+        raise InvalidApiKey
+    if key.last_used_at is None or key.last_used_at < now - _TOUCH_EVERY:
+        await keys.touch(key, now)
+    return Caller(
+        school_id=given.school_id,
+        name=f"api-key:{given.key_id}",
+        user_id=None,
+        session_id=None,
+        roles=frozenset(),
+        reach=policy.reach_of_key(frozenset(Scope(scope) for scope in key.scopes)),
+    )

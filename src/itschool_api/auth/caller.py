@@ -1,0 +1,150 @@
+"""Roles, scopes, and what they let a caller reach: the policy, and nothing that executes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a person is at a school; one person may be several."""
+
+    GUARDIAN = "guardian"
+    TEACHER = "teacher"
+    MANAGER = "manager"
+    ACCOUNTANT = "accountant"
+    ADMIN = "admin"
+
+
+class Scope(StrEnum):
+    """What an operation asks of its caller."""
+
+    PROFILE_READ = "profile:read"
+    PASSWORD_WRITE = "password:write"  # noqa: S105 - a scope's name
+    STUDENTS_READ = "students:read"
+    PEOPLE_READ = "people:read"
+    PEOPLE_WRITE = "people:write"
+    WALLETS_READ = "wallets:read"
+    INVOICES_READ = "invoices:read"
+    INVOICES_WRITE = "invoices:write"
+    INVOICES_PAY = "invoices:pay"
+    BANK_STATEMENTS_READ = "bank-statements:read"
+    BANK_STATEMENTS_WRITE = "bank-statements:write"
+    BANK_TRANSACTIONS_READ = "bank-transactions:read"
+    BANK_TRANSACTIONS_WRITE = "bank-transactions:write"
+    EVENTS_READ = "events:read"
+    EVENTS_WRITE = "events:write"
+    API_KEYS_WRITE = "api-keys:write"
+
+
+DESCRIPTIONS: Final[Mapping[Scope, str]] = {
+    Scope.PROFILE_READ: "Read who you are.",
+    Scope.PASSWORD_WRITE: "Set your password.",
+    Scope.STUDENTS_READ: "Read students.",
+    Scope.PEOPLE_READ: "Read class groups, guardians and families.",
+    Scope.PEOPLE_WRITE: "Create students, class groups, guardians and families.",
+    Scope.WALLETS_READ: "Read wallets and their operations.",
+    Scope.INVOICES_READ: "Read invoices.",
+    Scope.INVOICES_WRITE: "Draft and issue invoices.",
+    Scope.INVOICES_PAY: "Pay an invoice from a wallet.",
+    Scope.BANK_STATEMENTS_READ: "Read what was imported from the bank.",
+    Scope.BANK_STATEMENTS_WRITE: "Import the bank's files.",
+    Scope.BANK_TRANSACTIONS_READ: "Read the bank's transactions.",
+    Scope.BANK_TRANSACTIONS_WRITE: "Allocate transactions that wait in suspense.",
+    Scope.EVENTS_READ: "Read events.",
+    Scope.EVENTS_WRITE: "Write events.",
+    Scope.API_KEYS_WRITE: "Make and revoke API keys.",
+}
+
+
+class Reach(StrEnum):
+    """Whose objects a scope reaches."""
+
+    OWN = "own"  # those of one's children and families
+    SCHOOL = "school"
+
+
+_OWN = dict.fromkeys(
+    (
+        Scope.STUDENTS_READ,
+        Scope.WALLETS_READ,
+        Scope.INVOICES_READ,
+        Scope.INVOICES_PAY,
+        Scope.EVENTS_READ,
+    ),
+    Reach.OWN,
+)
+_OFFICE_READS = dict.fromkeys(
+    (
+        Scope.STUDENTS_READ,
+        Scope.PEOPLE_READ,
+        Scope.WALLETS_READ,
+        Scope.INVOICES_READ,
+        Scope.BANK_STATEMENTS_READ,
+        Scope.BANK_TRANSACTIONS_READ,
+        Scope.EVENTS_READ,
+    ),
+    Reach.SCHOOL,
+)
+_MONEY = dict.fromkeys(
+    (
+        Scope.INVOICES_WRITE,
+        Scope.INVOICES_PAY,
+        Scope.BANK_STATEMENTS_WRITE,
+        Scope.BANK_TRANSACTIONS_WRITE,
+    ),
+    Reach.SCHOOL,
+)
+_EVERYTHING = (
+    _OFFICE_READS | _MONEY | dict.fromkeys((Scope.PEOPLE_WRITE, Scope.EVENTS_WRITE), Reach.SCHOOL)
+)
+
+POLICY: Final[Mapping[Role, Mapping[Scope, Reach]]] = {
+    Role.GUARDIAN: _OWN,
+    Role.TEACHER: {Scope.EVENTS_READ: Reach.SCHOOL},
+    Role.ACCOUNTANT: _OFFICE_READS | _MONEY,
+    Role.MANAGER: _EVERYTHING,
+    Role.ADMIN: _EVERYTHING | {Scope.API_KEYS_WRITE: Reach.SCHOOL},
+}
+# What anybody may do who is logged in; an API key has no profile and no password.
+_PERSONAL = {Scope.PROFILE_READ: Reach.OWN, Scope.PASSWORD_WRITE: Reach.OWN}
+# Keys act for the school's office, so they may hold all that an admin may, but make no keys.
+KEY_SCOPES: Final[frozenset[Scope]] = frozenset(_EVERYTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request, at which school, and what that lets them reach."""
+
+    school_id: UUID
+    name: str
+    """`user:<id>` or `api-key:<id>`: how the books name them."""
+    user_id: UUID | None
+    session_id: UUID | None
+    roles: frozenset[Role]
+    reach: Mapping[Scope, Reach]
+
+    def sees_school(self, scope: Scope) -> bool:
+        """Tell whether `scope` reaches everything of the school, not only one's own."""
+        return self.reach.get(scope) is Reach.SCHOOL
+
+
+def reach_of(roles: frozenset[Role]) -> dict[Scope, Reach]:
+    """Return what a person with `roles` reaches: the widest of each."""
+    reach = dict(_PERSONAL)
+    for role in sorted(roles):
+        for scope, width in POLICY[role].items():
+            if reach.get(scope) is not Reach.SCHOOL:
+                reach[scope] = width
+    return reach
+
+
+def reach_of_new_user() -> dict[Scope, Reach]:
+    """Return what a session reaches that came from a login token: the password, and no more."""
+    return {Scope.PASSWORD_WRITE: Reach.OWN}
+
+
+def reach_of_key(scopes: frozenset[Scope]) -> dict[Scope, Reach]:
+    """Return what an API key with `scopes` reaches."""
+    return dict.fromkeys(scopes & KEY_SCOPES, Reach.SCHOOL)

@@ -1,0 +1,180 @@
+"""HTTP: getting in, staying in, getting out; API keys."""
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request, Security
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from itschool_api import errors, pagination
+from itschool_api.auth import limits, models, service
+from itschool_api.auth.authenticate import authenticate
+from itschool_api.auth.caller import Caller, Scope
+from itschool_api.auth.schemas import (
+    ApiKey,
+    ApiKeyPage,
+    CreatedApiKey,
+    LoginTokenRedemption,
+    LoginTokenRequest,
+    NewApiKey,
+    NewPassword,
+    TokenPair,
+)
+from itschool_api.database import Transaction
+
+router = APIRouter(prefix="/v1", tags=["access"])
+
+PasswordSetter = Annotated[Caller, Security(authenticate, scopes=[Scope.PASSWORD_WRITE])]
+KeyMaker = Annotated[Caller, Security(authenticate, scopes=[Scope.API_KEYS_WRITE])]
+Anyone = Annotated[Caller, Security(authenticate)]
+
+
+class UnsupportedGrantType(errors.BadRequest):
+    """Tokens are given for a password or for a refresh token."""
+
+    def __init__(self) -> None:
+        super().__init__(error="unsupported_grant_type", error_description=self.title())
+
+
+class IncompleteTokenRequest(errors.BadRequest):
+    """The token request lacks what its grant type needs."""
+
+    def __init__(self, missing: str) -> None:
+        text = f"`{missing}` is missing."
+        super().__init__(text, error="invalid_request", error_description=text)
+
+
+def address_of(request: Request) -> str:
+    """Return the address that a request came from (uvicorn resolves listed proxies)."""
+    return request.client.host if request.client else "unknown"
+
+
+@router.post(
+    "/auth/token",
+    responses=errors.responses(
+        service.InvalidGrant, UnsupportedGrantType, IncompleteTokenRequest, limits.TooManyAttempts
+    ),
+)
+async def create_token(
+    request: Request,
+    session: Transaction,
+    grant_type: Annotated[str, Form(max_length=50, examples=["password"])],
+    username: Annotated[str | None, Form(max_length=254, examples=["an.peeters"])] = None,
+    password: Annotated[SecretStr | None, Form(max_length=1000)] = None,
+    refresh_token: Annotated[str | None, Form(max_length=200)] = None,
+    scope: Annotated[str, Form(max_length=2000, description="Ignored: roles decide.")] = "",
+    client_id: Annotated[str | None, Form(max_length=200, description="Ignored.")] = None,
+    client_secret: Annotated[str | None, Form(max_length=200, description="Ignored.")] = None,
+    school_id: Annotated[
+        UUID | None, Form(description="For people who belong to several schools.")
+    ] = None,
+) -> TokenPair:
+    """Get an access token for a password, or for a refresh token (RFC 6749, 4.3 and 6).
+
+    A refresh token can be used once; its answer carries the next one. Give `school_id` to enter,
+    or to switch to, another school of yours.
+    """
+    del scope, client_id, client_secret  # OAuth2 clients send them; they decide nothing
+    state = request.app.state
+    if grant_type == "password":
+        if username is None or password is None:
+            raise IncompleteTokenRequest("username" if username is None else "password")
+        return await service.log_in(
+            session,
+            state.authority,
+            state.sessions,
+            user_name=username,
+            password=password.get_secret_value(),
+            address=address_of(request),
+            school_id=school_id,
+        )
+    if grant_type == "refresh_token":
+        if refresh_token is None:
+            raise IncompleteTokenRequest("refresh_token")
+        return await service.refresh(
+            session, state.authority, state.sessions, token=refresh_token, school_id=school_id
+        )
+    raise UnsupportedGrantType
+
+
+@router.post("/auth/login-tokens", status_code=HTTPStatus.ACCEPTED)
+async def request_login_token(session: Transaction, form: LoginTokenRequest) -> None:
+    """Ask for a login token by e-mail, for a first login or a forgotten password.
+
+    The answer never tells whether the address is known. The token is valid for one hour; at most
+    three are sent to an address in a quarter of an hour.
+    """
+    await service.request_login_token(session, form.email)
+
+
+@router.post(
+    "/auth/login-tokens/redeem",
+    responses=errors.responses(service.InvalidLoginToken, limits.TooManyAttempts),
+)
+async def redeem_login_token(
+    request: Request, session: Transaction, form: LoginTokenRedemption
+) -> TokenPair:
+    """Exchange a login token for a session that may only set the password.
+
+    A token works once. Set the password next, with `PUT /v1/me/password`: its answer logs in.
+    """
+    state = request.app.state
+    return await service.redeem_login_token(
+        session, state.authority, state.sessions, form.token, address_of(request)
+    )
+
+
+@router.put(
+    "/me/password",
+    responses=errors.responses(service.CommonPassword, service.WrongPassword),
+)
+async def set_password(
+    request: Request, session: Transaction, caller: PasswordSetter, form: NewPassword
+) -> TokenPair:
+    """Set your password; you are logged in at once, and your other sessions end."""
+    return await service.set_password(
+        session,
+        request.app.state.authority,
+        caller,
+        new=form.new_password,
+        current=form.current_password,
+    )
+
+
+@router.post("/auth/logout", status_code=HTTPStatus.NO_CONTENT)
+async def log_out(session: Transaction, caller: Anyone) -> None:
+    """End your session: its access and refresh tokens are refused from the next request on."""
+    await service.log_out(session, caller)
+
+
+@router.post("/api-keys", status_code=HTTPStatus.CREATED)
+async def create_api_key(session: Transaction, caller: KeyMaker, form: NewApiKey) -> CreatedApiKey:
+    """Make an API key for a program of the school; the key is shown this once."""
+    key, text = await service.create_api_key(
+        session,
+        caller.school_id,
+        label=form.label,
+        scopes=form.scopes,
+        expires_at=form.expires_at,
+        by=caller.name,
+    )
+    return CreatedApiKey(**ApiKey.model_validate(key).model_dump(), key=text)
+
+
+@router.get("/api-keys", responses=errors.responses(pagination.InvalidCursor))
+async def list_api_keys(
+    session: Transaction, caller: KeyMaker, wanted: pagination.Wanted
+) -> ApiKeyPage:
+    """List the school's API keys, newest first, without their secrets."""
+    query = select(models.ApiKey).where(models.ApiKey.school_id == caller.school_id)
+    order = pagination.Order((models.ApiKey.id,), descending=True)
+    rows, following = await pagination.rows(session, query, order, wanted)
+    return ApiKeyPage(items=[ApiKey.model_validate(row[0]) for row in rows], next=following)
+
+
+@router.delete("/api-keys/{key_id}", responses=errors.responses(service.ApiKeyNotFound))
+async def revoke_api_key(session: Transaction, caller: KeyMaker, key_id: UUID) -> ApiKey:
+    """Revoke an API key: it is refused from the next request on."""
+    return ApiKey.model_validate(await service.revoke_api_key(session, caller.school_id, key_id))

@@ -1,0 +1,128 @@
+"""Tables of people and their ways in.
+
+Users, sessions and tokens are global: one person may belong to several schools. They hold no
+school's data.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ForeignKey, Index, LargeBinary, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from itschool_api.database import Base, TenantOwned, new_id, school_key
+
+
+class User(Base):
+    """A person who can log in."""
+
+    __tablename__ = "users"
+    __table_args__ = (Index(None, "email"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_name: Mapped[str] = mapped_column(unique=True)
+    email: Mapped[str | None]
+    first_name: Mapped[str]
+    last_name: Mapped[str]
+    language: Mapped[str]
+    password_hash: Mapped[str | None]
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+class Membership(Base):
+    """A role of a user at a school."""
+
+    __tablename__ = "memberships"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    school_id: Mapped[UUID] = mapped_column(ForeignKey("schools.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
+
+
+class UserSession(Base):
+    """A login, at one school; `restricted` ones may only set the password."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index(None, "user_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    school_id: Mapped[UUID] = mapped_column(ForeignKey("schools.id"))
+    restricted: Mapped[bool]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class RefreshToken(Base):
+    """A refresh token by its hash; its successor follows from it and is not stored."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (Index(None, "session_id"),)
+
+    token_sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("sessions.id"))
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class LoginToken(Base):
+    """A single-use login token by its hash."""
+
+    __tablename__ = "login_tokens"
+    __table_args__ = (Index(None, "user_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    token_sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class LoginTokenRequest(Base):
+    """Somebody asked for a login token for an address, known to us or not."""
+
+    __tablename__ = "login_token_requests"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    email: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class SigningKey(Base):
+    """A private key for access tokens, encrypted under the program's secret."""
+
+    __tablename__ = "signing_keys"
+
+    kid: Mapped[str] = mapped_column(primary_key=True)
+    encrypted_key: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+    retired_at: Mapped[datetime | None]
+
+
+class RateCounter(Base):
+    """How often something was tried in a window of time."""
+
+    __tablename__ = "rate_counters"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    window_at: Mapped[datetime] = mapped_column(primary_key=True)
+    hits: Mapped[int]
+
+
+class ApiKey(TenantOwned, Base):
+    """A key for a school's own programs, by its secret's hash."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (school_key(),)
+
+    label: Mapped[str]
+    secret_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

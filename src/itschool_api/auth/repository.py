@@ -1,0 +1,295 @@
+"""Rows of people and their ways in: SQL, and no decisions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by, array_agg, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api.auth.models import (
+    ApiKey,
+    LoginToken,
+    Membership,
+    RateCounter,
+    RefreshToken,
+    SigningKey,
+    User,
+    UserSession,
+)
+from itschool_api.database import school_setting
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """What the database knows of a session that is valid now."""
+
+    restricted: bool
+    roles: frozenset[str]
+
+
+class Users:
+    """Users and their memberships."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def by_name(self, user_name: str) -> User | None:
+        """Return the enabled user of that name."""
+        query = select(User).where(
+            User.user_name == user_name.strip().lower(), User.disabled_at.is_(None)
+        )
+        return (await self._session.execute(query)).scalar_one_or_none()
+
+    async def by_email(self, email: str) -> Sequence[User]:
+        """Return the enabled users with that address: couples may share one."""
+        query = (
+            select(User).where(User.email == email, User.disabled_at.is_(None)).order_by(User.id)
+        )
+        return (await self._session.execute(query)).scalars().all()
+
+    async def locked(self, user_id: UUID) -> User | None:
+        """Return an enabled user, locked against concurrent changes."""
+        query = select(User).where(User.id == user_id, User.disabled_at.is_(None)).with_for_update()
+        return (await self._session.execute(query)).scalar_one_or_none()
+
+    async def schools_of(self, user_id: UUID) -> Sequence[UUID]:
+        """Return the schools of a user, the newest membership's last."""
+        query = (
+            select(Membership.school_id)
+            .where(Membership.user_id == user_id)
+            .distinct()
+            .order_by(Membership.school_id)
+        )
+        return (await self._session.execute(query)).scalars().all()
+
+    async def names_like(self, stem: str) -> set[str]:
+        """Return the user names that begin with `stem`."""
+        query = select(User.user_name).where(User.user_name.startswith(stem, autoescape=True))
+        return set((await self._session.execute(query)).scalars())
+
+    async def join(self, user_id: UUID, school_id: UUID, role: str) -> None:
+        """Give a user a role at a school, if they do not have it yet."""
+        await self._session.execute(
+            insert(Membership)
+            .values(user_id=user_id, school_id=school_id, role=role)
+            .on_conflict_do_nothing()
+        )
+
+
+class UserSessions:
+    """Logins and their refresh tokens."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def enter(
+        self, session_id: UUID, user_id: UUID, school_id: UUID, now: datetime
+    ) -> LiveSession | None:
+        """Make the session's school the transaction's, and return the session if it is valid.
+
+        One statement, the first of nearly every request: it reads global tables only.
+        """
+        roles = array_agg(aggregate_order_by(Membership.role, Membership.role))
+        query = (
+            select(UserSession.restricted, roles.label("roles"), school_setting(school_id))
+            .join(User, User.id == UserSession.user_id)
+            .join(
+                Membership,
+                (Membership.user_id == UserSession.user_id)
+                & (Membership.school_id == UserSession.school_id),
+            )
+            .where(
+                UserSession.id == session_id,
+                UserSession.user_id == user_id,
+                UserSession.school_id == school_id,
+                UserSession.revoked_at.is_(None),
+                UserSession.expires_at > now,
+                User.disabled_at.is_(None),
+            )
+            .group_by(UserSession.id)
+        )
+        row = (await self._session.execute(query)).one_or_none()
+        return LiveSession(row.restricted, frozenset(row.roles)) if row else None
+
+    async def revoke_all(self, user_id: UUID, now: datetime) -> None:
+        """End every session of a user."""
+        await self._session.execute(
+            update(UserSession)
+            .where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
+            .values(revoked_at=now)
+        )
+
+    async def revoke(self, session_id: UUID, now: datetime) -> None:
+        """End one session."""
+        await self._session.execute(
+            update(UserSession)
+            .where(UserSession.id == session_id, UserSession.revoked_at.is_(None))
+            .values(revoked_at=now)
+        )
+
+    async def by_refresh_token(
+        self, token_sha256: bytes, now: datetime
+    ) -> tuple[RefreshToken, UserSession] | None:
+        """Return a refresh token, locked, and its session if that is valid."""
+        query = (
+            select(RefreshToken, UserSession)
+            .join(UserSession, UserSession.id == RefreshToken.session_id)
+            .join(User, User.id == UserSession.user_id)
+            .where(
+                RefreshToken.token_sha256 == token_sha256,
+                UserSession.revoked_at.is_(None),
+                UserSession.expires_at > now,
+                User.disabled_at.is_(None),
+            )
+            .with_for_update(of=RefreshToken)
+        )
+        row = (await self._session.execute(query)).one_or_none()
+        return (row[0], row[1]) if row else None
+
+    async def keep_refresh_token(
+        self, token_sha256: bytes, session_id: UUID, now: datetime
+    ) -> None:
+        """Store a refresh token, unless it is there (two tabs, one successor)."""
+        await self._session.execute(
+            insert(RefreshToken)
+            .values(token_sha256=token_sha256, session_id=session_id, created_at=now)
+            .on_conflict_do_nothing()
+        )
+
+
+class LoginTokens:
+    """Single-use login tokens."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def replace(self, token: LoginToken) -> None:
+        """End the user's unused tokens and store this one, unless it is there already."""
+        await self._session.execute(
+            update(LoginToken)
+            .where(
+                LoginToken.user_id == token.user_id,
+                LoginToken.used_at.is_(None),
+                LoginToken.id != token.id,
+            )
+            .values(used_at=token.created_at)
+        )
+        await self._session.execute(
+            insert(LoginToken)
+            .values(
+                id=token.id,
+                user_id=token.user_id,
+                token_sha256=token.token_sha256,
+                created_at=token.created_at,
+                expires_at=token.expires_at,
+            )
+            .on_conflict_do_nothing()
+        )
+
+    async def redeem(self, token_sha256: bytes, now: datetime) -> UUID | None:
+        """Use up a token and return whose it was; of concurrent calls one succeeds."""
+        query = (
+            update(LoginToken)
+            .where(
+                LoginToken.token_sha256 == token_sha256,
+                LoginToken.used_at.is_(None),
+                LoginToken.expires_at > now,
+            )
+            .values(used_at=now)
+            .returning(LoginToken.user_id)
+        )
+        return (await self._session.execute(query)).scalar_one_or_none()
+
+    async def unused(self, token_id: UUID, now: datetime) -> tuple[LoginToken, User] | None:
+        """Return a token that can still be redeemed, and its user."""
+        query = (
+            select(LoginToken, User)
+            .join(User, User.id == LoginToken.user_id)
+            .where(
+                LoginToken.id == token_id,
+                LoginToken.used_at.is_(None),
+                LoginToken.expires_at > now,
+            )
+        )
+        row = (await self._session.execute(query)).one_or_none()
+        return (row[0], row[1]) if row else None
+
+
+class ApiKeys:
+    """A school's API keys."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def valid(self, school_id: UUID, key_id: UUID, now: datetime) -> ApiKey | None:
+        """Return a key that is neither revoked nor expired."""
+        query = select(ApiKey).where(
+            ApiKey.school_id == school_id,
+            ApiKey.id == key_id,
+            ApiKey.revoked_at.is_(None),
+            (ApiKey.expires_at.is_(None)) | (ApiKey.expires_at > now),
+        )
+        return (await self._session.execute(query)).scalar_one_or_none()
+
+    async def touch(self, key: ApiKey, now: datetime) -> None:
+        """Remember that a key was used."""
+        await self._session.execute(
+            update(ApiKey)
+            .where(ApiKey.school_id == key.school_id, ApiKey.id == key.id)
+            .values(last_used_at=now)
+        )
+
+    async def revoke(self, school_id: UUID, key_id: UUID, now: datetime) -> ApiKey | None:
+        """End a key and return it; once is enough."""
+        query = (
+            update(ApiKey)
+            .where(ApiKey.school_id == school_id, ApiKey.id == key_id)
+            .values(revoked_at=func.coalesce(ApiKey.revoked_at, now))
+            .returning(ApiKey)
+        )
+        return (await self._session.execute(query)).scalar_one_or_none()
+
+
+class SigningKeys:
+    """The keys that sign access tokens."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def living(self) -> Sequence[tuple[str, bytes]]:
+        """Return the keys that verify, oldest first."""
+        query = (
+            select(SigningKey.kid, SigningKey.encrypted_key)
+            .where(SigningKey.retired_at.is_(None))
+            .order_by(SigningKey.created_at, SigningKey.kid)
+        )
+        return [(row.kid, row.encrypted_key) for row in await self._session.execute(query)]
+
+
+class RateCounters:
+    """Counts of attempts, which hold over several processes."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def count(self, keys: Sequence[str], window_at: datetime) -> int:
+        """Return the highest count of `keys` in a window."""
+        query = select(func.coalesce(func.max(RateCounter.hits), 0)).where(
+            RateCounter.key.in_(keys), RateCounter.window_at == window_at
+        )
+        return (await self._session.execute(query)).scalar_one()
+
+    async def hit(self, keys: Sequence[str], window_at: datetime) -> int:
+        """Count one attempt for each key and return the highest count."""
+        query = insert(RateCounter).values(
+            # In one order everywhere, so that two requests never wait for each other.
+            [{"key": key, "window_at": window_at, "hits": 1} for key in sorted(keys)]
+        )
+        counted = query.on_conflict_do_update(
+            index_elements=[RateCounter.key, RateCounter.window_at],
+            set_={"hits": RateCounter.hits + 1},
+        ).returning(RateCounter.hits)
+        return max((await self._session.execute(counted)).scalars())

@@ -1,0 +1,206 @@
+"""HTTP: the bank's files, and what became of their movements."""
+
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response, Security
+
+from itschool_api import errors, idempotency
+from itschool_api.auth.authenticate import authenticate
+from itschool_api.auth.caller import Caller, Scope
+from itschool_api.banking import service
+from itschool_api.banking.matching import Cause, State
+from itschool_api.banking.schemas import (
+    BankStatementDetails,
+    BankStatementPage,
+    BankTransactionDetails,
+    BankTransactionPage,
+    ImportReport,
+    NewAllocations,
+)
+from itschool_api.database import Transaction, released
+from itschool_api.invoices.service import InvoiceIsDraft, InvoiceNotFound
+from itschool_api.ledger.service import AccountClosed, MoreThanDue
+from itschool_api.pagination import InvalidCursor, Wanted
+from itschool_api.wallets.service import WalletNotFound
+
+# The largest file that a setting may allow; the setting itself is checked while streaming.
+LARGEST_FILE_BYTES = 64 * 1024**2
+
+router = APIRouter(prefix="/v1", tags=["bank"])
+
+StatementReader = Annotated[Caller, Security(authenticate, scopes=[Scope.BANK_STATEMENTS_READ])]
+StatementWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.BANK_STATEMENTS_WRITE])]
+TransactionReader = Annotated[Caller, Security(authenticate, scopes=[Scope.BANK_TRANSACTIONS_READ])]
+TransactionWriter = Annotated[
+    Caller,
+    Security(
+        authenticate,
+        scopes=[Scope.BANK_TRANSACTIONS_WRITE, Scope.WALLETS_READ, Scope.INVOICES_READ],
+    ),
+]
+
+_FILE = {"schema": {"type": "string", "format": "binary", "maxLength": LARGEST_FILE_BYTES}}
+
+
+class NotABankFile(errors.UnsupportedMedia):
+    """Send the file as it is, as `text/plain` or `application/octet-stream`."""
+
+
+class EmptyBankFile(errors.BadRequest):
+    """The request has no body: send the file as it is."""
+
+
+@router.post(
+    "/bank-statements",
+    status_code=HTTPStatus.CREATED,
+    max_body_size=LARGEST_FILE_BYTES,
+    response_model=ImportReport,
+    responses={
+        200: {
+            "model": ImportReport,
+            "description": "Nothing new: a preview, or the report of the first time.",
+        },
+        **errors.responses(
+            EmptyBankFile,
+            NotABankFile,
+            errors.TooLarge,
+            service.MalformedBankFile,
+            service.UnknownBankAccount,
+            service.UnsupportedCurrency,
+            service.StatementConflict,
+        ),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "The CODA file, byte for byte as the bank gave it.",
+            "content": {"text/plain": _FILE, "application/octet-stream": _FILE},
+        }
+    },
+)
+async def import_bank_statement(
+    request: Request,
+    session: Transaction,
+    caller: StatementWriter,
+    preview: Annotated[
+        bool, Query(description="Show what would happen, and write nothing.")
+    ] = False,
+) -> Response:
+    """Post the bank's CODA file: wallets and invoices are paid by the references in it.
+
+    All of a file is booked, or nothing. The same content again changes nothing and answers 200
+    with the first report. Statements that were imported before are skipped and said so. What
+    cannot be matched waits: see `GET /v1/bank-transactions?state=suspense`.
+    """
+    state = request.app.state
+    async with AsyncExitStack() as turn:
+        # Neither a slow upload nor waiting for one's turn holds a connection.
+        async with released(session, caller.school_id):
+            data = await _file(request, state.settings.bank_file_max_bytes)
+            await turn.enter_async_context(state.importing)
+        imported = await service.import_file(session, state.storage, caller, data, preview=preview)
+    return Response(
+        imported.report,
+        status_code=HTTPStatus.CREATED if imported.created else HTTPStatus.OK,
+        media_type="application/json",
+    )
+
+
+@router.get("/bank-statements", responses=errors.responses(InvalidCursor))
+async def list_bank_statements(
+    session: Transaction, caller: StatementReader, wanted: Wanted
+) -> BankStatementPage:
+    """List the imported statements, the newest import first."""
+    return await service.list_statements(session, caller, wanted)
+
+
+@router.get(
+    "/bank-statements/{statement_id}",
+    responses=errors.responses(service.BankStatementNotFound),
+)
+async def read_bank_statement(
+    session: Transaction, caller: StatementReader, statement_id: UUID
+) -> BankStatementDetails:
+    """Read a statement and what has become of its movements by now."""
+    return await service.read_statement(session, caller, statement_id)
+
+
+@router.get("/bank-transactions", responses=errors.responses(InvalidCursor))
+async def list_bank_transactions(
+    session: Transaction,
+    caller: TransactionReader,
+    wanted: Wanted,
+    state: Annotated[State | None, Query(description="`suspense`: what waits.")] = None,
+    cause: Annotated[Cause | None, Query(description="Of this cause only.")] = None,
+    statement: Annotated[UUID | None, Query(description="Of this statement only.")] = None,
+) -> BankTransactionPage:
+    """List the bank's movements, the newest first."""
+    return await service.list_transactions(
+        session, caller, wanted, state=state, cause=cause, statement_id=statement
+    )
+
+
+@router.get(
+    "/bank-transactions/{transaction_id}",
+    responses=errors.responses(service.BankTransactionNotFound),
+)
+async def read_bank_transaction(
+    session: Transaction, caller: TransactionReader, transaction_id: UUID
+) -> BankTransactionDetails:
+    """Read a movement and where its money went."""
+    return await service.read_transaction(session, caller, transaction_id)
+
+
+@router.post(
+    "/bank-transactions/{transaction_id}/allocations",
+    status_code=HTTPStatus.CREATED,
+    response_model=BankTransactionDetails,
+    responses=errors.responses(
+        service.BankTransactionNotFound,
+        WalletNotFound,
+        InvoiceNotFound,
+        service.NotInSuspense,
+        InvoiceIsDraft,
+        MoreThanDue,
+        AccountClosed,
+        service.DebitNotAllocatable,
+        service.AllocationsDoNotAddUp,
+        idempotency.RequestInProgress,
+        idempotency.IdempotencyKeyReused,
+    ),
+)
+async def allocate_bank_transaction(
+    session: Transaction,
+    caller: TransactionWriter,
+    transaction_id: UUID,
+    form: NewAllocations,
+    key: idempotency.Key,
+) -> Response:
+    """Settle a movement that waits, over one or several wallets and invoices.
+
+    The parts make up its amount; an invoice takes no more than what remains of it.
+    """
+    operation = f"allocate_bank_transaction/{transaction_id}"
+    once = await idempotency.claim(session, caller.school_id, caller.name, key, operation, form)
+    if once.replay:
+        return once.replay
+    transaction = await service.allocate(session, caller, transaction_id, form)
+    return await once.answer(transaction, HTTPStatus.CREATED)
+
+
+async def _file(request: Request, most_bytes: int) -> bytes:
+    """Read the body, and stop as soon as it is too large."""
+    kind = request.headers.get("content-type", "application/octet-stream")
+    if kind.split(";")[0].strip().lower() not in {"text/plain", "application/octet-stream"}:
+        raise NotABankFile
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > most_bytes:
+            raise errors.TooLarge(f"At most {most_bytes} bytes are taken.")
+    if not data:
+        raise EmptyBankFile
+    return bytes(data)

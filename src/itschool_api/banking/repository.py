@@ -1,0 +1,226 @@
+"""Rows of the bank: SQL, and no decisions."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api.banking.coda import NO_SEPARATE_APPLICATION
+from itschool_api.banking.matching import Planned, State
+from itschool_api.banking.models import (
+    Allocation,
+    BankImport,
+    BankStatement,
+    BankTransaction,
+)
+from itschool_api.database import new_id
+from itschool_api.invoices.models import Invoice
+from itschool_api.ledger.models import Transfer
+from itschool_api.schools.models import BankAccount
+from itschool_api.wallets.models import Wallet
+
+
+class Statements:
+    """Imports and the statements that they brought."""
+
+    def __init__(self, session: AsyncSession, school_id: UUID) -> None:
+        self._session = session
+        self._school_id = school_id
+
+    async def known(self, keys: Collection[str]) -> dict[tuple[UUID, str], BankStatement]:
+        """Return the statements that are imported already, by bank account and key."""
+        query = select(BankStatement).where(
+            BankStatement.school_id == self._school_id,
+            BankStatement.key == func.any(list(keys)),
+            BankStatement.reversed_at.is_(None),
+        )
+        found = (await self._session.execute(query)).scalars()
+        return {(each.bank_account_id, each.key): each for each in found}
+
+    async def newest_before(
+        self, first_days: Iterable[tuple[UUID, date]]
+    ) -> dict[UUID, BankStatement]:
+        """Return each account's newest statement that closed on or before its day."""
+        query = (
+            select(BankStatement)
+            .distinct(BankStatement.bank_account_id)
+            .where(
+                BankStatement.school_id == self._school_id,
+                or_(
+                    *(
+                        (BankStatement.bank_account_id == account_id)
+                        & (BankStatement.closing_on <= day)
+                        for account_id, day in first_days
+                    )
+                ),
+                BankStatement.reversed_at.is_(None),
+                BankStatement.separate_application == NO_SEPARATE_APPLICATION,
+            )
+            .order_by(
+                BankStatement.bank_account_id,
+                BankStatement.closing_on.desc(),
+                BankStatement.number.desc(),
+            )
+        )
+        found = (await self._session.execute(query)).scalars()
+        return {each.bank_account_id: each for each in found}
+
+    async def report(self, import_id: UUID) -> str:
+        """Return the report of an import, as it was given."""
+        query = select(BankImport.report).where(
+            BankImport.school_id == self._school_id, BankImport.id == import_id
+        )
+        return (await self._session.execute(query)).scalar_one()
+
+    def selected(self) -> Select[Any]:
+        """Select statements with their account and import."""
+        return (
+            select(BankStatement, BankAccount.iban, BankImport.imported_at)
+            .join(
+                BankAccount,
+                (BankAccount.school_id == BankStatement.school_id)
+                & (BankAccount.id == BankStatement.bank_account_id),
+            )
+            .join(
+                BankImport,
+                (BankImport.school_id == BankStatement.school_id)
+                & (BankImport.id == BankStatement.import_id),
+            )
+            .where(BankStatement.school_id == self._school_id, BankStatement.reversed_at.is_(None))
+        )
+
+    async def outcome(self, statement_id: UUID) -> Sequence[Any]:
+        """Return counts and sums of a statement's transactions by state and cause."""
+        query = (
+            select(
+                BankTransaction.state,
+                BankTransaction.cause,
+                func.count().label("count"),
+                func.sum(BankTransaction.amount_cents).label("cents"),
+            )
+            .where(
+                BankTransaction.school_id == self._school_id,
+                BankTransaction.statement_id == statement_id,
+            )
+            .group_by(BankTransaction.state, BankTransaction.cause)
+            .order_by(BankTransaction.state, BankTransaction.cause)
+        )
+        return (await self._session.execute(query)).all()
+
+
+class Transactions:
+    """Movements and where their money went."""
+
+    def __init__(self, session: AsyncSession, school_id: UUID) -> None:
+        self._session = session
+        self._school_id = school_id
+
+    async def add(self, planned: Sequence[Planned], statement_ids: dict[int, UUID]) -> None:
+        """Insert transactions in one batch."""
+        await self._session.execute(
+            insert(BankTransaction),
+            [
+                {
+                    "school_id": self._school_id,
+                    "id": each.line.id,
+                    "statement_id": statement_ids[each.line.statement],
+                    "ordinal": each.line.ordinal,
+                    "amount_cents": each.line.amount_cents,
+                    "value_on": each.line.movement.value_on,
+                    "booked_on": each.line.booked_on,
+                    "transaction_code": each.line.movement.transaction_code,
+                    "state": each.state.value,
+                    "cause": each.cause and each.cause.value,
+                    "reference": each.reference,
+                    "communication": each.line.movement.communication,
+                    "counterparty_name": each.line.movement.counterparty_name,
+                    "counterparty_account": each.line.movement.counterparty_account,
+                    "raw": "\n".join(each.line.movement.records),
+                }
+                for each in planned
+            ],
+        )
+
+    async def allocate(self, parts: Sequence[tuple[UUID, UUID]], by: str, now: datetime) -> None:
+        """Insert which transfer settled which transaction."""
+        await self._session.execute(
+            insert(Allocation),
+            [
+                {
+                    "school_id": self._school_id,
+                    "id": new_id(),
+                    "transaction_id": transaction_id,
+                    "transfer_id": transfer_id,
+                    "allocated_by": by,
+                    "allocated_at": now,
+                }
+                for transaction_id, transfer_id in parts
+            ],
+        )
+
+    def selected(
+        self,
+        *,
+        state: str | None = None,
+        cause: str | None = None,
+        statement_id: UUID | None = None,
+    ) -> Select[Any]:
+        """Select transactions."""
+        query = select(BankTransaction).where(BankTransaction.school_id == self._school_id)
+        if state:
+            query = query.where(BankTransaction.state == state)
+        if cause:
+            query = query.where(BankTransaction.cause == cause)
+        return query.where(BankTransaction.statement_id == statement_id) if statement_id else query
+
+    async def locked(self, transaction_id: UUID) -> BankTransaction | None:
+        """Return a transaction, locked against a second decision."""
+        return await self._session.get(
+            BankTransaction, (self._school_id, transaction_id), with_for_update=True
+        )
+
+    async def mark_paid(self, transaction_id: UUID) -> None:
+        """Let a transaction wait no more."""
+        await self._session.execute(
+            update(BankTransaction)
+            .where(
+                BankTransaction.school_id == self._school_id, BankTransaction.id == transaction_id
+            )
+            .values(state=State.PAID.value, cause=None)
+        )
+
+    async def allocations(self, transaction_id: UUID) -> Sequence[Any]:
+        """Return where a transaction's money went."""
+        query = (
+            select(
+                Wallet.id.label("wallet_id"),
+                Invoice.id.label("invoice_id"),
+                Transfer.amount_cents,
+                Allocation.allocated_by,
+                Allocation.allocated_at,
+            )
+            .join(
+                Transfer,
+                (Transfer.school_id == Allocation.school_id)
+                & (Transfer.id == Allocation.transfer_id),
+            )
+            .outerjoin(
+                Wallet,
+                (Wallet.school_id == Transfer.school_id)
+                & (Wallet.account_id == Transfer.target_id),
+            )
+            .outerjoin(
+                Invoice,
+                (Invoice.school_id == Transfer.school_id)
+                & (Invoice.account_id == Transfer.target_id),
+            )
+            .where(
+                Allocation.school_id == self._school_id,
+                Allocation.transaction_id == transaction_id,
+            )
+            .order_by(Allocation.id)
+        )
+        return (await self._session.execute(query)).all()

@@ -1,0 +1,117 @@
+"""What the commands share: settings with a friendly refusal, the database, the event loop."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+from uuid import UUID
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api import embedded, errors, logs
+from itschool_api.database import (
+    APPLICATION_ROLE,
+    Sessions,
+    create_engine,
+    create_sessions,
+    enter_school,
+)
+from itschool_api.settings import Settings
+
+Result = TypeVar("Result")
+
+errors_console = Console(stderr=True, highlight=False)
+FAILED = 1
+MISUSED = 2
+
+
+def refuse(message: str, code: int = FAILED) -> NoReturn:
+    """Say what is wrong and what to do next, and end."""
+    errors_console.print(f"[red]itschool:[/red] {message}")
+    raise typer.Exit(code)
+
+
+def settings(**given: Any) -> Settings:
+    """Return the settings of the environment, or refuse with one line for each mistake."""
+    try:
+        found = Settings(**given)
+    except ValidationError as error:
+        lines = []
+        for each in error.errors():
+            name = str(each["loc"][0]).upper() if each["loc"] else ""
+            message = each["msg"].removeprefix("Value error, ")
+            if each["type"] == "missing":
+                message = (
+                    "is missing. Make one: "
+                    'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+                )
+            variable = name if not name or name.startswith("DATABASE") else f"ITSCHOOL_{name}"
+            lines.append(f"{variable} {message}".strip())
+        refuse("the configuration does not work:\n  " + "\n  ".join(lines), MISUSED)
+    logs.configure(found.log_level, found.log_format)
+    return found
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run one piece of work to its end; a refusal becomes one line."""
+    try:
+        return asyncio.run(work)
+    except errors.Refusal as refusal:
+        refuse(str(refusal))
+
+
+@contextmanager
+def embedded_server(folder: Path) -> Iterator[embedded.EmbeddedServer]:
+    """Run the embedded PostgreSQL of a data folder, or join it where it runs."""
+    try:
+        server = embedded.start(folder / "postgres")
+    except embedded.EmbeddedServerFailed as error:
+        refuse(str(error))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def database(found: Settings) -> Iterator[tuple[str, str]]:
+    """Give the URLs of the program's role and of the tables' owner."""
+    if found.database_url is not None:
+        yield found.database_url, found.database_owner_url or found.database_url
+        return
+    with embedded_server(found.data_dir) as server:
+        yield server.url(APPLICATION_ROLE), server.url()
+
+
+@asynccontextmanager
+async def sessions_of(url: str) -> AsyncIterator[Sessions]:
+    """Give sessions on a database, and close their connections in the end."""
+    engine = create_engine(url)
+    try:
+        yield create_sessions(engine)
+    finally:
+        await engine.dispose()
+
+
+def in_school(
+    school_id: UUID, work: Callable[[AsyncSession], Coroutine[Any, Any, Result]]
+) -> Result:
+    """Run one transaction within a school, on the configured database."""
+
+    async def _work(url: str) -> Result:
+        async with sessions_of(url) as sessions, sessions.begin() as session:
+            await enter_school(session, school_id)
+            return await work(session)
+
+    with database(settings()) as (url, _):
+        return run(_work(url))
+
+
+def is_terminal() -> bool:
+    """Tell whether a person watches."""
+    return os.isatty(2)

@@ -1,0 +1,43 @@
+"""Shapes that the whole HTTP contract shares: strict forms and frozen documents.
+
+The word for what a client sends is a form, for what it receives a document.
+"""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+BIGGEST_AMOUNT_CENTS = 100_000_000_00
+
+
+class Form(BaseModel):
+    """What a client sends: unknown fields are refused, blanks around texts removed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Document(BaseModel):
+    """What a client receives."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+def _printable(text: str) -> str:
+    if any(character < " " and character not in "\n\t" for character in text) or "\x7f" in text:
+        raise ValueError("must not contain control characters")
+    return text
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(_printable)]
+ShortText = Annotated[str, StringConstraints(max_length=120), AfterValidator(_printable)]
+LongText = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_printable)]
+Email = Annotated[
+    str,
+    StringConstraints(
+        max_length=254, to_lower=True, pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\"]+$"
+    ),
+    AfterValidator(_printable),
+]
+Language = Annotated[str, StringConstraints(pattern="^(fr|nl|de|en)$")]
+PositiveCents = Annotated[int, Field(gt=0, le=BIGGEST_AMOUNT_CENTS)]
+Search = Annotated[str, StringConstraints(max_length=100, strip_whitespace=True)]

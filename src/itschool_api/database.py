@@ -1,0 +1,165 @@
+"""The database: the models' base, the engine, the one place that commits, the school's context.
+
+Row-level security lets a transaction see one school only, the one that `enter_school` named; a
+transaction that named none sees no tenant's row. Nothing else in the program sets it.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    MetaData,
+    Text,
+    Uuid,
+    func,
+    select,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.sql.elements import ColumnElement
+from uuid_utils.compat import uuid7
+
+from itschool_api.money import Cents
+
+APPLICATION_ROLE = "itschool_app"
+_STATEMENT_TIMEOUT_MS = 60_000
+_LOCK_TIMEOUT_MS = 15_000
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+class Base(DeclarativeBase):
+    """The root of all models; every constraint has a name."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
+        Cents: BigInteger,
+        UUID: Uuid,
+        date: Date,
+        datetime: DateTime(timezone=True),
+        str: Text,
+    }
+
+
+def new_id() -> UUID:
+    """Return a UUIDv7 (RFC 9562): unique, and near its neighbours in an index."""
+    return uuid7()
+
+
+class TenantOwned:
+    """Primary key `(school_id, id)`: a row belongs to one school and is found only through it."""
+
+    school_id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-2)
+    id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-1, default=new_id)
+
+
+def tenant_key(table: str, column: str) -> ForeignKeyConstraint:
+    """Return a foreign key to `table` that cannot cross schools."""
+    return ForeignKeyConstraint(["school_id", column], [f"{table}.school_id", f"{table}.id"])
+
+
+def school_key() -> ForeignKeyConstraint:
+    """Return the foreign key of a tenant's table to its school."""
+    return ForeignKeyConstraint(["school_id"], ["schools.id"])
+
+
+def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
+    """Return an engine whose statements and waits for locks are bounded in time."""
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args={
+            "server_settings": {
+                "application_name": "itschool-api",
+                "statement_timeout": str(_STATEMENT_TIMEOUT_MS),
+                "lock_timeout": str(_LOCK_TIMEOUT_MS),
+                "jit": "off",
+            }
+        },
+    )
+
+
+def create_sessions(engine: AsyncEngine) -> Sessions:
+    """Return the maker of sessions."""
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    """Commit when the endpoint returns, roll back when it raises."""
+    async with request.app.state.sessions() as session:
+        yield session
+        await session.commit()
+
+
+# "function" ends the transaction before the response leaves the server.
+Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
+
+
+def school_setting(school_id: UUID) -> ColumnElement[str]:
+    """Return the column that, selected, makes `school_id` the transaction's school.
+
+    The statement that carries it may read global tables only: a policy of the same statement can
+    still see the former value.
+    """
+    return func.set_config("app.school_id", str(school_id), True)
+
+
+async def enter_school(session: AsyncSession, school_id: UUID) -> None:
+    """Make `school_id` the school that this transaction sees."""
+    await session.execute(select(school_setting(school_id)))
+
+
+@asynccontextmanager
+async def school_transaction(sessions: Sessions, school_id: UUID) -> AsyncIterator[AsyncSession]:
+    """Open a transaction within a school, outside of any request."""
+    async with sessions.begin() as session:
+        await enter_school(session, school_id)
+        yield session
+
+
+@asynccontextmanager
+async def released(session: AsyncSession, school_id: UUID) -> AsyncIterator[None]:
+    """Give the connection back while the body does not need it, such as during an upload.
+
+    Only before the endpoint wrote anything: what came before (the caller's own traces, such as
+    when a key was last used) is kept, and its locks are let go.
+    """
+    await session.commit()
+    yield
+    await enter_school(session, school_id)
+
+
+@contextmanager
+def refusing(constraint: str, refusal: Exception) -> Iterator[None]:
+    """Raise `refusal` where the database refuses by `constraint`."""
+    try:
+        yield
+    except IntegrityError as error:
+        cause = getattr(error.orig, "__cause__", None)
+        if getattr(cause, "constraint_name", None) == constraint:
+            raise refusal from error
+        raise

@@ -1,0 +1,1 @@
+"""Students, class groups, guardians, guardianships and families: who belongs to whom."""

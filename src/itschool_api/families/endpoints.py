@@ -1,0 +1,172 @@
+"""HTTP: people at a school."""
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Security
+
+from itschool_api import errors
+from itschool_api.auth.authenticate import authenticate
+from itschool_api.auth.caller import Caller, Scope
+from itschool_api.database import Transaction
+from itschool_api.families import service
+from itschool_api.families.schemas import (
+    ClassGroup,
+    ClassGroupPage,
+    Family,
+    FamilyPage,
+    Guardian,
+    GuardianPage,
+    Guardianship,
+    GuardianshipChanges,
+    GuardianshipPage,
+    Invitation,
+    NewClassGroup,
+    NewFamily,
+    NewGuardian,
+    NewGuardianship,
+    Student,
+    StudentPage,
+)
+from itschool_api.pagination import InvalidCursor, Wanted, Words
+from itschool_api.schools.service import NoSchoolYear, SchoolYearNotFound
+
+router = APIRouter(prefix="/v1", tags=["people"])
+
+StudentReader = Annotated[Caller, Security(authenticate, scopes=[Scope.STUDENTS_READ])]
+PeopleReader = Annotated[Caller, Security(authenticate, scopes=[Scope.PEOPLE_READ])]
+PeopleWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.PEOPLE_WRITE])]
+
+
+@router.post(
+    "/class-groups",
+    status_code=HTTPStatus.CREATED,
+    responses=errors.responses(service.ClassGroupNameTaken, NoSchoolYear, SchoolYearNotFound),
+)
+async def create_class_group(
+    session: Transaction, caller: PeopleWriter, form: NewClassGroup
+) -> ClassGroup:
+    """Make a class group of a school year."""
+    group = await service.add_class_group(session, caller.school_id, form)
+    return ClassGroup.model_validate(group)
+
+
+@router.get("/class-groups", responses=errors.responses(InvalidCursor))
+async def list_class_groups(
+    session: Transaction,
+    caller: PeopleReader,
+    wanted: Wanted,
+    school_year: Annotated[UUID | None, Query(description="Of this school year only.")] = None,
+    search: Words = "",
+) -> ClassGroupPage:
+    """List class groups by name."""
+    return await service.list_class_groups(session, caller, school_year, search, wanted)
+
+
+@router.get("/students", responses=errors.responses(InvalidCursor))
+async def list_students(
+    session: Transaction,
+    caller: StudentReader,
+    wanted: Wanted,
+    class_group: Annotated[UUID | None, Query(description="Of this class group only.")] = None,
+    search: Words = "",
+) -> StudentPage:
+    """List students by name: a parent's own children, or all of the school's for its office."""
+    return await service.list_students(
+        session, caller, search=search, class_group_id=class_group, wanted=wanted
+    )
+
+
+@router.get("/students/{student_id}", responses=errors.responses(service.StudentNotFound))
+async def read_student(session: Transaction, caller: StudentReader, student_id: UUID) -> Student:
+    """Read a student."""
+    return await service.read_student(session, caller, student_id)
+
+
+@router.post("/guardians", status_code=HTTPStatus.CREATED)
+async def create_guardian(
+    session: Transaction, caller: PeopleWriter, form: NewGuardian
+) -> Guardian:
+    """Add a guardian; a guardianship then links them to a student."""
+    return await service.add_guardian(session, caller.school_id, form)
+
+
+@router.get("/guardians", responses=errors.responses(InvalidCursor))
+async def list_guardians(
+    session: Transaction, caller: PeopleReader, wanted: Wanted, search: Words = ""
+) -> GuardianPage:
+    """List guardians by name; `search` also finds a whole e-mail address."""
+    return await service.list_guardians(session, caller, search, wanted)
+
+
+@router.post(
+    "/guardians/{guardian_id}/invitations",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=errors.responses(service.GuardianNotFound, service.GuardianHasNoEmail),
+)
+async def invite_guardian(
+    session: Transaction, caller: PeopleWriter, guardian_id: UUID
+) -> Invitation:
+    """Send a guardian their user name and a login token, which is valid for 14 days.
+
+    Invited again, they keep their user name, and only the newest token works.
+    """
+    return await service.invite_guardian(session, caller.school_id, guardian_id)
+
+
+@router.post(
+    "/families",
+    status_code=HTTPStatus.CREATED,
+    responses=errors.responses(service.StudentNotFound),
+)
+async def create_family(session: Transaction, caller: PeopleWriter, form: NewFamily) -> Family:
+    """Add a family: whom invoices are addressed to, and for which students."""
+    return await service.add_family(session, caller.school_id, form)
+
+
+@router.get("/families", responses=errors.responses(InvalidCursor))
+async def list_families(
+    session: Transaction, caller: PeopleReader, wanted: Wanted, search: Words = ""
+) -> FamilyPage:
+    """List families by name."""
+    return await service.list_families(session, caller, search, wanted)
+
+
+@router.post(
+    "/guardianships",
+    status_code=HTTPStatus.CREATED,
+    responses=errors.responses(
+        service.GuardianNotFound, service.StudentNotInFamily, service.GuardianshipExists
+    ),
+)
+async def create_guardianship(
+    session: Transaction, caller: PeopleWriter, form: NewGuardianship
+) -> Guardianship:
+    """Let a guardian see a student, and their money if `sees_money`, within a family."""
+    return await service.add_guardianship(session, caller.school_id, form)
+
+
+@router.put(
+    "/guardianships/{guardianship_id}", responses=errors.responses(service.GuardianshipNotFound)
+)
+async def change_guardianship(
+    session: Transaction,
+    caller: PeopleWriter,
+    guardianship_id: UUID,
+    changes: GuardianshipChanges,
+) -> Guardianship:
+    """Change what a guardian sees, or end it; it counts from their next request on."""
+    return await service.change_guardianship(session, caller.school_id, guardianship_id, changes)
+
+
+@router.get("/guardianships", responses=errors.responses(InvalidCursor))
+async def list_guardianships(
+    session: Transaction,
+    caller: PeopleReader,
+    wanted: Wanted,
+    guardian: Annotated[UUID | None, Query(description="Of this guardian only.")] = None,
+    student: Annotated[UUID | None, Query(description="Of this student only.")] = None,
+) -> GuardianshipPage:
+    """List guardianships, oldest first."""
+    return await service.list_guardianships(session, caller, guardian, student, wanted)

@@ -1,0 +1,167 @@
+"""Rows of people: SQL, and no decisions. Visibility is a condition that others join too."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api.families.models import (
+    ClassGroup,
+    Enrolment,
+    Family,
+    FamilyStudent,
+    Guardian,
+    Guardianship,
+    Student,
+)
+
+
+def matches(search: str, *columns: Any) -> ColumnElement[bool]:
+    """Every word of `search` begins a word of one of the columns, whatever the case."""
+    words = search.split()
+    return and_(
+        *(
+            or_(
+                *(
+                    or_(
+                        column.istartswith(word, autoescape=True),
+                        column.icontains(f" {word}", autoescape=True),
+                    )
+                    for column in columns
+                )
+            )
+            for word in words
+        )
+    )
+
+
+def guardianships_of(
+    school_id: UUID, user_id: UUID | None, today: ColumnElement[date]
+) -> Select[Any]:
+    """Select the guardianships of a user that count today."""
+    return (
+        select(Guardianship)
+        .join(
+            Guardian,
+            (Guardian.school_id == Guardianship.school_id)
+            & (Guardian.id == Guardianship.guardian_id),
+        )
+        .where(
+            Guardianship.school_id == school_id,
+            Guardian.user_id == user_id,
+            Guardianship.starts_on <= today,
+            or_(Guardianship.ends_on.is_(None), Guardianship.ends_on >= today),
+        )
+    )
+
+
+class People:
+    """Students, class groups, guardians, families."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def class_groups(self, school_id: UUID, year_id: UUID | None, search: str) -> Select[Any]:
+        """Select class groups, by year and by name."""
+        query = select(ClassGroup).where(ClassGroup.school_id == school_id)
+        if year_id:
+            query = query.where(ClassGroup.school_year_id == year_id)
+        return query.where(matches(search, ClassGroup.name)) if search else query
+
+    def students(
+        self,
+        school_id: UUID,
+        year_id: UUID | None,
+        *,
+        search: str = "",
+        class_group_id: UUID | None = None,
+        among: Select[Any] | None = None,
+    ) -> Select[Any]:
+        """Select students with the name of their class in a year."""
+        query = (
+            select(Student, ClassGroup.name)
+            .outerjoin(
+                Enrolment,
+                (Enrolment.school_id == Student.school_id)
+                & (Enrolment.student_id == Student.id)
+                & (Enrolment.school_year_id == year_id),
+            )
+            .outerjoin(
+                ClassGroup,
+                (ClassGroup.school_id == Enrolment.school_id)
+                & (ClassGroup.id == Enrolment.class_group_id),
+            )
+            .where(Student.school_id == school_id)
+        )
+        if search:
+            query = query.where(
+                or_(
+                    matches(search, Student.first_name, Student.last_name),
+                    Student.external_key == search,
+                )
+            )
+        if class_group_id:
+            query = query.where(Enrolment.class_group_id == class_group_id)
+        return query if among is None else query.where(Student.id.in_(among))
+
+    def guardians(self, school_id: UUID, search: str) -> Select[Any]:
+        """Select guardians by name or e-mail."""
+        query = select(Guardian).where(Guardian.school_id == school_id)
+        if search:
+            query = query.where(
+                or_(
+                    matches(search, Guardian.first_name, Guardian.last_name),
+                    Guardian.email == search.lower(),
+                )
+            )
+        return query
+
+    def families(self, school_id: UUID, search: str) -> Select[Any]:
+        """Select families by name."""
+        query = select(Family).where(Family.school_id == school_id)
+        return query.where(matches(search, Family.name)) if search else query
+
+    def guardianships(
+        self, school_id: UUID, guardian_id: UUID | None, student_id: UUID | None
+    ) -> Select[Any]:
+        """Select guardianships of a guardian or of a student."""
+        query = select(Guardianship).where(Guardianship.school_id == school_id)
+        if guardian_id:
+            query = query.where(Guardianship.guardian_id == guardian_id)
+        return query.where(Guardianship.student_id == student_id) if student_id else query
+
+    async def members(
+        self, school_id: UUID, family_ids: Sequence[UUID]
+    ) -> dict[UUID, list[FamilyStudent]]:
+        """Return the students of families."""
+        query = (
+            select(FamilyStudent)
+            .where(
+                FamilyStudent.school_id == school_id,
+                FamilyStudent.family_id == func.any(list(family_ids)),
+            )
+            .order_by(FamilyStudent.id)
+        )
+        members: dict[UUID, list[FamilyStudent]] = {family_id: [] for family_id in family_ids}
+        for member in (await self._session.execute(query)).scalars():
+            members[member.family_id].append(member)
+        return members
+
+    async def known_students(self, school_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Student]:
+        """Return those of `ids` that are students of the school."""
+        query = select(Student).where(
+            Student.school_id == school_id, Student.id == func.any(list(ids))
+        )
+        return {student.id: student for student in (await self._session.execute(query)).scalars()}
+
+    async def is_member(self, school_id: UUID, family_id: UUID, student_id: UUID) -> bool:
+        """Tell whether a student is in a family."""
+        query = select(FamilyStudent.id).where(
+            FamilyStudent.school_id == school_id,
+            FamilyStudent.family_id == family_id,
+            FamilyStudent.student_id == student_id,
+        )
+        return (await self._session.execute(query)).scalar_one_or_none() is not None

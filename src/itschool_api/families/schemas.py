@@ -1,0 +1,182 @@
+"""What clients send to and receive about people."""
+
+from datetime import date
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import Field, StringConstraints, model_validator
+
+from itschool_api.contract import Document, Email, Form, Language, Name, ShortText
+from itschool_api.pagination import Page
+
+ExternalKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Phone = Annotated[str, StringConstraints(max_length=30, pattern=r"^\+?[0-9 ./()-]+$")]
+
+
+class NewClassGroup(Form):
+    """The class group to make."""
+
+    name: Name = Field(examples=["3B"])
+    school_year_id: UUID | None = Field(None, description="Null: the present school year.")
+
+
+class ClassGroup(Document):
+    """A class of one school year."""
+
+    id: UUID
+    name: str = Field(max_length=120, examples=["3B"])
+    school_year_id: UUID
+
+
+class ClassGroupPage(Page[ClassGroup]):
+    """A part of the class groups."""
+
+
+class NewStudent(Form):
+    """The student to enrol."""
+
+    first_name: Name = Field(examples=["Noor"])
+    last_name: Name = Field(examples=["Peeters"])
+    external_key: ExternalKey | None = Field(
+        None, description="The student's number in your own system.", examples=["2026-0815"]
+    )
+    birth_date: date | None = Field(None, examples=["2017-05-12"])
+    class_group_id: UUID | None = Field(None, description="The class to put the student into.")
+
+
+class Student(Document):
+    """A child at the school."""
+
+    id: UUID
+    first_name: str = Field(max_length=120, examples=["Noor"])
+    last_name: str = Field(max_length=120, examples=["Peeters"])
+    external_key: str | None = Field(max_length=64, examples=["2026-0815"])
+    birth_date: date | None
+    left_on: date | None
+    class_group: str | None = Field(
+        max_length=120, description="Name of the class this school year.", examples=["3B"]
+    )
+
+
+class StudentPage(Page[Student]):
+    """A part of the students."""
+
+
+class NewGuardian(Form):
+    """The guardian to add."""
+
+    first_name: Name = Field(examples=["An"])
+    last_name: Name = Field(examples=["Peeters"])
+    email: Email | None = Field(None, examples=["an.peeters@example.org"])
+    phone: Phone | None = Field(None, examples=["+32 2 555 01 23"])
+    language: Language = Field("fr", description="fr, nl, de or en.", examples=["nl"])
+
+
+class Guardian(Document):
+    """A parent as the school knows them."""
+
+    id: UUID
+    first_name: str = Field(max_length=120, examples=["An"])
+    last_name: str = Field(max_length=120, examples=["Peeters"])
+    email: str | None = Field(max_length=254)
+    phone: str | None = Field(max_length=30)
+    language: str = Field(max_length=2, examples=["nl"])
+    can_log_in: bool = Field(description="Whether they were invited.")
+
+
+class GuardianPage(Page[Guardian]):
+    """A part of the guardians."""
+
+
+class FamilyMember(Form):
+    """A student of a family."""
+
+    student_id: UUID
+    share_bp: int = Field(
+        10_000,
+        ge=0,
+        le=10_000,
+        description="The family's share of this student's costs, in basis points (10000: all).",
+        examples=[5000],
+    )
+
+
+class NewFamily(Form):
+    """The family to add."""
+
+    name: Name = Field(description="Whom invoices are addressed to.", examples=["Famille Peeters"])
+    language: Language = Field("fr", description="Language of its invoices.", examples=["fr"])
+    street: ShortText | None = Field(None, examples=["Rue de la Loi 1"])
+    postal_code: ShortText | None = Field(None, examples=["1000"])
+    city: ShortText | None = Field(None, examples=["Bruxelles"])
+    students: list[FamilyMember] = Field(default_factory=list, max_length=30)
+
+
+class FamilyStudent(Document):
+    """A student of a family."""
+
+    student_id: UUID
+    share_bp: int = Field(description="In basis points.", examples=[10000])
+
+
+class Family(Document):
+    """A billing unit."""
+
+    id: UUID
+    name: str = Field(max_length=120, examples=["Famille Peeters"])
+    language: str = Field(max_length=2, examples=["fr"])
+    street: str | None = Field(max_length=120)
+    postal_code: str | None = Field(max_length=120)
+    city: str | None = Field(max_length=120)
+    students: list[FamilyStudent] = Field(max_length=100)
+
+
+class FamilyPage(Page[Family]):
+    """A part of the families."""
+
+
+class NewGuardianship(Form):
+    """The link to make between a guardian, a student, and the family that pays."""
+
+    guardian_id: UUID
+    student_id: UUID
+    family_id: UUID = Field(description="The student must be in it.")
+    sees_money: bool = Field(True, description="Whether wallets and invoices are shown.")
+    starts_on: date | None = Field(None, description="Null: today.")
+    ends_on: date | None = Field(None, description="The last day that counts; null: no end.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
+            raise ValueError("ends_on must not lie before starts_on")
+        return self
+
+
+class GuardianshipChanges(Form):
+    """What may change of a guardianship."""
+
+    sees_money: bool
+    ends_on: date | None = Field(description="The last day that counts; null: no end.")
+
+
+class Guardianship(Document):
+    """What a guardian may see of a student."""
+
+    id: UUID
+    guardian_id: UUID
+    student_id: UUID
+    family_id: UUID
+    sees_money: bool
+    starts_on: date
+    ends_on: date | None
+
+
+class GuardianshipPage(Page[Guardianship]):
+    """A part of the guardianships."""
+
+
+class Invitation(Document):
+    """An invitation on its way."""
+
+    user_name: str = Field(max_length=120, examples=["an.peeters"])
+    email: str = Field(max_length=254, examples=["an.peeters@example.org"])

@@ -1,0 +1,421 @@
+"""People at a school: adding, finding, and the one answer to who may see whom."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api import errors, jobs, pagination
+from itschool_api.auth import service as auth
+from itschool_api.auth.caller import Caller, Role, Scope
+from itschool_api.database import new_id, refusing
+from itschool_api.families import models
+from itschool_api.families.models import Guardianship
+from itschool_api.families.repository import People, guardianships_of
+from itschool_api.families.schemas import (
+    ClassGroup,
+    ClassGroupPage,
+    Family,
+    FamilyPage,
+    FamilyStudent,
+    Guardian,
+    GuardianPage,
+    GuardianshipChanges,
+    GuardianshipPage,
+    Invitation,
+    NewClassGroup,
+    NewFamily,
+    NewGuardian,
+    NewGuardianship,
+    NewStudent,
+    Student,
+    StudentPage,
+)
+from itschool_api.families.schemas import Guardianship as GuardianshipDocument
+from itschool_api.pagination import Order, Slice
+from itschool_api.schools import service as schools
+
+INVITATION_JOB = "invitation-mail"
+
+
+class StudentNotFound(errors.NotFound):
+    """There is no such student, or it is not yours to see."""
+
+
+class StudentKeyTaken(errors.Conflict):
+    """Another student has this external key."""
+
+
+class ClassGroupNotFound(errors.NotFound):
+    """There is no such class group."""
+
+
+class ClassGroupNameTaken(errors.Conflict):
+    """This school year has a class group of that name already."""
+
+
+class GuardianNotFound(errors.NotFound):
+    """There is no such guardian."""
+
+
+class FamilyNotFound(errors.NotFound):
+    """There is no such family, or it is not yours to see."""
+
+
+class GuardianshipNotFound(errors.NotFound):
+    """There is no such guardianship."""
+
+
+class GuardianshipExists(errors.Conflict):
+    """This guardian has this guardianship already."""
+
+
+class StudentNotInFamily(errors.Unprocessable):
+    """The student is not in that family."""
+
+
+class GuardianHasNoEmail(errors.Unprocessable):
+    """An invitation goes by e-mail, and this guardian has no address."""
+
+
+def visible_students(caller: Caller, *, money: bool) -> Select[Any]:
+    """Select the ids of the students that the caller's guardianships show today.
+
+    With `money`, only where the guardianship says so. Staff ask `caller.sees_school` first.
+    """
+    links = _links(caller)
+    if money:
+        links = links.where(Guardianship.sees_money)
+    return links.with_only_columns(Guardianship.student_id)
+
+
+def visible_families(caller: Caller) -> Select[Any]:
+    """Select the ids of the families whose invoices the caller's guardianships show today."""
+    links = _links(caller).where(Guardianship.sees_money)
+    return links.with_only_columns(Guardianship.family_id)
+
+
+def _links(caller: Caller) -> Select[Any]:
+    today = schools.today_there(caller.school_id)
+    return guardianships_of(caller.school_id, caller.user_id, today)
+
+
+async def add_class_group(
+    session: AsyncSession, school_id: UUID, form: NewClassGroup
+) -> models.ClassGroup:
+    """Add a class group; raises `ClassGroupNameTaken`, `schools.SchoolYearNotFound`."""
+    year = await schools.year(session, school_id, form.school_year_id)
+    group = models.ClassGroup(
+        school_id=school_id, id=new_id(), school_year_id=year.id, name=form.name
+    )
+    session.add(group)
+    with refusing("uq_class_groups_school_id_school_year_id_name", ClassGroupNameTaken()):
+        await session.flush()
+    return group
+
+
+async def list_class_groups(
+    session: AsyncSession, caller: Caller, year_id: UUID | None, search: str, wanted: Slice
+) -> ClassGroupPage:
+    """Return class groups by name."""
+    query = People(session).class_groups(caller.school_id, year_id, search)
+    rows, following = await pagination.rows(
+        session, query, Order((models.ClassGroup.name, models.ClassGroup.id)), wanted
+    )
+    return ClassGroupPage(items=[ClassGroup.model_validate(row[0]) for row in rows], next=following)
+
+
+async def add_student(session: AsyncSession, school_id: UUID, form: NewStudent) -> Student:
+    """Add a student, in a class if one is named.
+
+    Raises `StudentKeyTaken`, `ClassGroupNotFound`.
+    """
+    group = None
+    if form.class_group_id:
+        group = await session.get(models.ClassGroup, (school_id, form.class_group_id))
+        if group is None:
+            raise ClassGroupNotFound
+    student = models.Student(
+        school_id=school_id,
+        id=new_id(),
+        external_key=form.external_key,
+        first_name=form.first_name,
+        last_name=form.last_name,
+        birth_date=form.birth_date,
+    )
+    session.add(student)
+    with refusing("uq_students_school_id_external_key", StudentKeyTaken()):
+        await session.flush()
+    if group is not None:
+        session.add(
+            models.Enrolment(
+                school_id=school_id,
+                id=new_id(),
+                student_id=student.id,
+                school_year_id=group.school_year_id,
+                class_group_id=group.id,
+            )
+        )
+        await session.flush()
+    return _student(student, group.name if group else None)
+
+
+async def list_students(
+    session: AsyncSession,
+    caller: Caller,
+    *,
+    search: str,
+    class_group_id: UUID | None,
+    wanted: Slice,
+) -> StudentPage:
+    """Return students by name: the caller's children, or the school's for its office."""
+    query = await _students(session, caller, search=search, class_group_id=class_group_id)
+    order = Order((models.Student.last_name, models.Student.first_name, models.Student.id))
+    rows, following = await pagination.rows(session, query, order, wanted)
+    return StudentPage(items=[_student(row[0], row[1]) for row in rows], next=following)
+
+
+async def read_student(session: AsyncSession, caller: Caller, student_id: UUID) -> Student:
+    """Return a student; raises `StudentNotFound`."""
+    query = await _students(session, caller)
+    row = (await session.execute(query.where(models.Student.id == student_id))).one_or_none()
+    if row is None:
+        raise StudentNotFound
+    return _student(row[0], row[1])
+
+
+async def add_guardian(
+    session: AsyncSession, school_id: UUID, form: NewGuardian, *, user_id: UUID | None = None
+) -> Guardian:
+    """Add a guardian."""
+    guardian = models.Guardian(
+        school_id=school_id, id=new_id(), user_id=user_id, **form.model_dump()
+    )
+    session.add(guardian)
+    await session.flush()
+    return _guardian(guardian)
+
+
+async def list_guardians(
+    session: AsyncSession, caller: Caller, search: str, wanted: Slice
+) -> GuardianPage:
+    """Return guardians by name."""
+    query = People(session).guardians(caller.school_id, search)
+    order = Order((models.Guardian.last_name, models.Guardian.first_name, models.Guardian.id))
+    rows, following = await pagination.rows(session, query, order, wanted)
+    return GuardianPage(items=[_guardian(row[0]) for row in rows], next=following)
+
+
+async def invite_guardian(session: AsyncSession, school_id: UUID, guardian_id: UUID) -> Invitation:
+    """Make a user for a guardian, unless there is one, and send the way in by e-mail.
+
+    Raises `GuardianNotFound`, `GuardianHasNoEmail`.
+    """
+    guardian = await session.get(models.Guardian, (school_id, guardian_id), with_for_update=True)
+    if guardian is None:
+        raise GuardianNotFound
+    if guardian.email is None:
+        raise GuardianHasNoEmail
+    if guardian.user_id is None:
+        user = await auth.create_user(
+            session,
+            school_id,
+            [Role.GUARDIAN],
+            first_name=guardian.first_name,
+            last_name=guardian.last_name,
+            email=guardian.email,
+            language=guardian.language,
+        )
+        guardian.user_id = user.id
+        await session.flush()
+    else:
+        user = await auth.user(session, guardian.user_id)
+    await jobs.enqueue(
+        session,
+        INVITATION_JOB,
+        {"school": school_id, "user": user.id, "token": new_id()},
+    )
+    return Invitation(user_name=user.user_name, email=guardian.email)
+
+
+async def add_family(session: AsyncSession, school_id: UUID, form: NewFamily) -> Family:
+    """Add a family with its students; raises `StudentNotFound`."""
+    known = await People(session).known_students(
+        school_id, [member.student_id for member in form.students]
+    )
+    if any(member.student_id not in known for member in form.students):
+        raise StudentNotFound
+    family = models.Family(
+        school_id=school_id, id=new_id(), **form.model_dump(exclude={"students"})
+    )
+    session.add(family)
+    await session.flush()
+    # A student named twice is in the family once, with the share named last.
+    shares = {member.student_id: member.share_bp for member in form.students}
+    members = [
+        models.FamilyStudent(
+            school_id=school_id,
+            id=new_id(),
+            family_id=family.id,
+            student_id=student_id,
+            share_bp=share_bp,
+        )
+        for student_id, share_bp in shares.items()
+    ]
+    session.add_all(members)
+    await session.flush()
+    return _family(family, members)
+
+
+async def list_families(
+    session: AsyncSession, caller: Caller, search: str, wanted: Slice
+) -> FamilyPage:
+    """Return families by name."""
+    people = People(session)
+    query = people.families(caller.school_id, search)
+    order = Order((models.Family.name, models.Family.id))
+    rows, following = await pagination.rows(session, query, order, wanted)
+    members = await people.members(caller.school_id, [row[0].id for row in rows])
+    return FamilyPage(items=[_family(row[0], members[row[0].id]) for row in rows], next=following)
+
+
+async def family(session: AsyncSession, school_id: UUID, family_id: UUID) -> models.Family:
+    """Return a family; raises `FamilyNotFound`."""
+    found = await session.get(models.Family, (school_id, family_id))
+    if found is None:
+        raise FamilyNotFound
+    return found
+
+
+async def add_guardianship(
+    session: AsyncSession, school_id: UUID, form: NewGuardianship
+) -> GuardianshipDocument:
+    """Link a guardian to a student within a family.
+
+    Raises `GuardianNotFound`, `StudentNotInFamily`, `GuardianshipExists`.
+    """
+    if await session.get(models.Guardian, (school_id, form.guardian_id)) is None:
+        raise GuardianNotFound
+    if not await People(session).is_member(school_id, form.family_id, form.student_id):
+        raise StudentNotInFamily
+    link = Guardianship(
+        school_id=school_id,
+        id=new_id(),
+        guardian_id=form.guardian_id,
+        student_id=form.student_id,
+        family_id=form.family_id,
+        sees_money=form.sees_money,
+        starts_on=form.starts_on or await schools.today(session, school_id),
+        ends_on=form.ends_on,
+    )
+    session.add(link)
+    with refusing(
+        "uq_guardianships_school_id_guardian_id_student_id_family_id", GuardianshipExists()
+    ):
+        await session.flush()
+    return GuardianshipDocument.model_validate(link)
+
+
+async def change_guardianship(
+    session: AsyncSession, school_id: UUID, guardianship_id: UUID, changes: GuardianshipChanges
+) -> GuardianshipDocument:
+    """Change what a guardian sees, from the next request on.
+
+    Raises `GuardianshipNotFound`.
+    """
+    link = await session.get(Guardianship, (school_id, guardianship_id), with_for_update=True)
+    if link is None:
+        raise GuardianshipNotFound
+    link.sees_money = changes.sees_money
+    link.ends_on = changes.ends_on
+    # An end before the beginning means that it never counts.
+    if link.ends_on and link.ends_on < link.starts_on:
+        link.starts_on = link.ends_on
+    await session.flush()
+    return GuardianshipDocument.model_validate(link)
+
+
+async def list_guardianships(
+    session: AsyncSession,
+    caller: Caller,
+    guardian_id: UUID | None,
+    student_id: UUID | None,
+    wanted: Slice,
+) -> GuardianshipPage:
+    """Return guardianships in the order in which they were made."""
+    query = People(session).guardianships(caller.school_id, guardian_id, student_id)
+    rows, following = await pagination.rows(session, query, Order((Guardianship.id,)), wanted)
+    return GuardianshipPage(
+        items=[GuardianshipDocument.model_validate(row[0]) for row in rows], next=following
+    )
+
+
+async def known_students(
+    session: AsyncSession, school_id: UUID, ids: Sequence[UUID]
+) -> dict[UUID, models.Student]:
+    """Return the students of `ids`; raises `StudentNotFound` where one is not the school's."""
+    known = await People(session).known_students(school_id, ids)
+    if len(known) != len(set(ids)):
+        raise StudentNotFound
+    return known
+
+
+async def _students(
+    session: AsyncSession,
+    caller: Caller,
+    *,
+    search: str = "",
+    class_group_id: UUID | None = None,
+) -> Select[Any]:
+    among = (
+        None if caller.sees_school(Scope.STUDENTS_READ) else visible_students(caller, money=False)
+    )
+    year = await schools.present_year(session, caller.school_id)
+    return People(session).students(
+        caller.school_id,
+        year.id if year else None,
+        search=search,
+        class_group_id=class_group_id,
+        among=among,
+    )
+
+
+def _student(student: models.Student, class_group: str | None) -> Student:
+    return Student(
+        id=student.id,
+        first_name=student.first_name,
+        last_name=student.last_name,
+        external_key=student.external_key,
+        birth_date=student.birth_date,
+        left_on=student.left_on,
+        class_group=class_group,
+    )
+
+
+def _guardian(guardian: models.Guardian) -> Guardian:
+    return Guardian(
+        id=guardian.id,
+        first_name=guardian.first_name,
+        last_name=guardian.last_name,
+        email=guardian.email,
+        phone=guardian.phone,
+        language=guardian.language,
+        can_log_in=guardian.user_id is not None,
+    )
+
+
+def _family(family: models.Family, members: Sequence[models.FamilyStudent]) -> Family:
+    return Family(
+        id=family.id,
+        name=family.name,
+        language=family.language,
+        street=family.street,
+        postal_code=family.postal_code,
+        city=family.city,
+        students=[
+            FamilyStudent(student_id=member.student_id, share_bp=member.share_bp)
+            for member in members
+        ],
+    )

@@ -1,0 +1,76 @@
+"""What surrounds every request: its id, its log line, its safety headers, its last resort."""
+
+import re
+import time
+from typing import Final
+
+import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from itschool_api import errors
+
+_log = structlog.get_logger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+# OWASP ASVS 5.0, 3.4 and 14.3.2: an API's answers are never framed, sniffed, or kept by a cache.
+_SAFETY_HEADERS: Final = {
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+class RequestContext:
+    """Give each request an id, echo it in `X-Request-Id`, log its outcome, answer a crash.
+
+    A caller's own `X-Request-Id` of 8 to 64 safe characters is kept, so that it can be followed
+    through several systems.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (or pass on what is not one)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        wished = Headers(scope=scope).get("x-request-id", "")
+        request_id = wished if _REQUEST_ID.fullmatch(wished) else uuid7().hex
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
+        status = 0
+        started = time.perf_counter()
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                for name, value in _SAFETY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        except Exception:
+            _log.exception("request.crashed", method=scope["method"], path=scope["path"])
+            if status:
+                raise
+            # The answer says nothing but the request's id (OWASP ASVS 5.0, 16.5.1).
+            await errors.response(errors.InternalError())(scope, receive, send_on)
+        finally:
+            _log.info(
+                "request.done",
+                method=scope["method"],
+                # The route's template, not the path: ids of children stay out of the logs.
+                route=getattr(scope.get("route"), "path", None),
+                status=status,
+                milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            )

@@ -1,0 +1,117 @@
+"""The OpenAPI document: what FastAPI makes, brought to our contract, as bytes to commit."""
+
+import json
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from itschool_api import errors
+
+DESCRIPTION = """
+Wallets, invoices and events of Belgian schools, and the bank's CODA file that pays them.
+
+* **Money** is integer cents, in euro, in every field that ends in `_cents`.
+* **Days** are `YYYY-MM-DD`, in the school's time zone; **instants** are RFC 3339, in UTC.
+* **Lists** are pages: send `next` as `cursor` until it is null.
+* **Refusals** are `application/problem+json` (RFC 9457); the last part of `type` is a stable code.
+* What is not yours to see is 404.
+* Every answer carries `X-Request-Id`: tell it to us when you ask for help.
+
+People log in with **Authorize**; a school's programs send an API key as the bearer token.
+"""
+
+_TAGS = [
+    {"name": "access", "description": "Getting in, staying in, getting out; API keys."},
+    {"name": "school", "description": "Who you are, and the school's years."},
+    {"name": "people", "description": "Students, class groups, guardians, families."},
+    {"name": "wallets", "description": "Students' prepaid money."},
+    {"name": "invoices", "description": "What families owe."},
+    {"name": "bank", "description": "The bank's files and what became of their money."},
+    {"name": "events", "description": "What happens at the school."},
+    {"name": "dashboard", "description": "The first page, in one call."},
+    {"name": "health", "description": "For load balancers and watchdogs."},
+]
+
+
+def operation_id(route: APIRoute) -> str:
+    """Name an operation after its function, which is unique in the whole API."""
+    return route.name
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """Return the document of `app`."""
+    if app.openapi_schema is None:
+        plain = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            routes=app.routes,
+            tags=_TAGS,
+            license_info=app.license_info,
+        )
+        schemas = plain.setdefault("components", {}).setdefault("schemas", {})
+        _add_problem(schemas)
+        for path in plain["paths"].values():
+            for operation in path.values():
+                _complete(operation)
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        _name_forms(plain, schemas)
+        app.openapi_schema = plain
+    return app.openapi_schema
+
+
+def as_text(app: FastAPI) -> str:
+    """Return the document as it is committed: stable, readable in a diff."""
+    return json.dumps(document(app), indent=2, ensure_ascii=False, sort_keys=False) + "\n"
+
+
+def _add_problem(schemas: dict[str, Any]) -> None:
+    problem = errors.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs"))
+    schemas["Problem"] = problem
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    """Add the refusals that the framework and authentication can give anywhere."""
+    responses = operation["responses"]
+    responses.pop("422", None) if _is_framework_422(responses.get("422")) else None
+    always: list[type[errors.Refusal]] = []
+    if operation.get("security"):
+        always += [errors.Unauthenticated, errors.Forbidden]
+    if operation.get("parameters") or operation.get("requestBody"):
+        always.append(errors.ValidationFailed)
+    if operation.get("requestBody"):
+        always.append(errors.TooLarge)
+    always.append(errors.Unavailable)
+    for status, response in errors.responses(*always).items():
+        known = responses.get(str(status))
+        if known is None:
+            responses[str(status)] = response
+        else:
+            known["description"] += "\n\n" + response["description"]
+    for response in responses.values():
+        response.setdefault("headers", {})["X-Request-Id"] = {
+            "description": "The request's id.",
+            "schema": {"type": "string", "maxLength": 100},
+        }
+
+
+def _is_framework_422(response: dict[str, Any] | None) -> bool:
+    content = (response or {}).get("content", {}).get("application/json", {})
+    return str(content.get("schema", {}).get("$ref", "")).endswith("HTTPValidationError")
+
+
+def _name_forms(plain: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Give urlencoded bodies a name that is a word: `Body_create_token` → `TokenRequest`."""
+    for old, new in (("Body_create_token", "TokenRequest"),):
+        if old in schemas:
+            schemas[new] = {**schemas.pop(old), "title": new}
+            for path in plain["paths"].values():
+                for operation in path.values():
+                    for media in operation.get("requestBody", {}).get("content", {}).values():
+                        if media["schema"].get("$ref") == f"#/components/schemas/{old}":
+                            media["schema"] = {"$ref": f"#/components/schemas/{new}"}

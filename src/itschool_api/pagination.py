@@ -1,0 +1,123 @@
+"""Keyset pages: `limit + 1` rows after an opaque cursor, never an OFFSET or a COUNT."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Query
+from pydantic import Field
+from sqlalchemy import Select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.elements import ColumnElement
+
+from itschool_api import errors
+from itschool_api.contract import Document, Search
+
+DEFAULT_LIMIT = 50
+LARGEST_LIMIT = 200
+
+Item = TypeVar("Item")
+
+
+class InvalidCursor(errors.BadRequest):
+    """The cursor is not one that this list gave."""
+
+
+class Page(Document, Generic[Item]):
+    """A part of a list."""
+
+    items: list[Item] = Field(max_length=LARGEST_LIMIT)
+    next: str | None = Field(
+        max_length=1000,
+        description="Send it as `cursor` for the next part; null at the end.",
+        examples=[None],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which part of a list is wanted."""
+
+    limit: int
+    cursor: str | None
+
+
+def _wanted(
+    limit: Annotated[
+        int, Query(ge=1, le=LARGEST_LIMIT, description="How many items at the most.")
+    ] = DEFAULT_LIMIT,
+    cursor: Annotated[
+        str | None, Query(max_length=1000, description="`next` of the part before.")
+    ] = None,
+) -> Slice:
+    return Slice(limit, cursor)
+
+
+Wanted = Annotated[Slice, Depends(_wanted)]
+Words = Annotated[Search, Query(description="Beginnings of words, in any order.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order of a list: columns that together are unique and never null, and its direction."""
+
+    by: tuple[ColumnElement[Any], ...]
+    descending: bool = False
+
+
+async def rows(
+    session: AsyncSession, query: Select[Any], order: Order, wanted: Slice
+) -> tuple[Sequence[Any], str | None]:
+    """Return the wanted rows of `query` and the cursor of those that follow.
+
+    Raises `InvalidCursor`.
+    """
+    if wanted.cursor is not None:
+        here = tuple_(*order.by)
+        last = tuple_(*_decoded(wanted.cursor, order.by))
+        query = query.where(here < last if order.descending else here > last)
+    ordered = (column.desc() if order.descending else column.asc() for column in order.by)
+    keys = [column.label(f"_key{place}") for place, column in enumerate(order.by)]
+    found = (
+        await session.execute(query.add_columns(*keys).order_by(*ordered).limit(wanted.limit + 1))
+    ).all()
+    if len(found) <= wanted.limit:
+        return found, None
+    last_row = found[wanted.limit - 1]
+    return found[: wanted.limit], _encoded(last_row[-len(keys) :])
+
+
+def _encoded(key: Sequence[Any]) -> str:
+    text = json.dumps([str(part) if isinstance(part, UUID) else _plain(part) for part in key])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _plain(part: Any) -> Any:
+    return part.isoformat() if isinstance(part, (date, datetime)) else part
+
+
+def _decoded(cursor: str, columns: Sequence[ColumnElement[Any]]) -> list[Any]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if len(parts) != len(columns):
+            raise InvalidCursor
+        return [_typed(part, column) for part, column in zip(parts, columns, strict=True)]
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise InvalidCursor from error
+
+
+def _typed(part: Any, column: ColumnElement[Any]) -> Any:
+    kind = column.type.python_type
+    if kind in (date, datetime):
+        return kind.fromisoformat(part)
+    if kind is UUID:
+        return UUID(part)
+    if not isinstance(part, kind):
+        raise InvalidCursor
+    return part

@@ -1,0 +1,1 @@
+"""The tenant: a school, its years, its compartments of money, its bank accounts."""

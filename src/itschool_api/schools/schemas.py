@@ -1,0 +1,50 @@
+"""What clients receive about themselves and their school."""
+
+from datetime import date
+from uuid import UUID
+
+from pydantic import Field
+
+from itschool_api.contract import Document
+
+
+class MySchool(Document):
+    """A school that you belong to."""
+
+    id: UUID
+    name: str = Field(max_length=120, examples=["Athénée Les Tilleuls"])
+    roles: list[str] = Field(
+        max_length=10, description="What you are there.", examples=[["guardian"]]
+    )
+
+
+class Me(Document):
+    """Who you are, and where."""
+
+    user_id: UUID
+    user_name: str = Field(max_length=120, examples=["an.peeters"])
+    first_name: str = Field(max_length=120, examples=["An"])
+    last_name: str = Field(max_length=120, examples=["Peeters"])
+    email: str | None = Field(max_length=254, examples=["an.peeters@example.org"])
+    language: str = Field(max_length=2, examples=["fr"])
+    school_id: UUID = Field(description="The school that your token is for.")
+    scopes: list[str] = Field(
+        max_length=100, description="What your token may do.", examples=[["wallets:read"]]
+    )
+    schools: list[MySchool] = Field(max_length=100)
+
+
+class SchoolYear(Document):
+    """A school year."""
+
+    id: UUID
+    name: str = Field(max_length=120, examples=["2026-2027"])
+    begins_on: date
+    ends_on: date
+
+
+class SchoolYearList(Document):
+    """The school's years, newest first."""
+
+    items: list[SchoolYear] = Field(max_length=200)
+    next: None = Field(None, description="The list is always whole.")

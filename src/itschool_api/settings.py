@@ -1,0 +1,112 @@
+"""What the environment may say to the program: one frozen class, read once.
+
+Every field is an environment variable of the same name in capitals, with the prefix `ITSCHOOL_`
+except for the two database URLs. The README's table is held to this class by a test.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Values that people copy from examples; the program refuses them (OWASP ASVS 5.0, 13.4.2).
+_WELL_KNOWN_SECRETS = ("change-me", "changeme", "secret", "password", "example", "itschool")
+_SECRET_LENGTH = 32
+_SECRET_ALPHABET = 10
+
+
+def _strong(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if len(text) < _SECRET_LENGTH or len(set(text)) < _SECRET_ALPHABET:
+        raise ValueError(
+            f"is too weak: give at least {_SECRET_LENGTH} random characters, for instance those "
+            'of: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+        )
+    if any(word in text.lower() for word in _WELL_KNOWN_SECRETS):
+        raise ValueError("is a well-known example: make one of your own")
+    return secret
+
+
+def _time_zone(name: str) -> str:
+    ZoneInfo(name)
+    return name
+
+
+class Settings(BaseSettings):
+    """The program's configuration; values that cannot work are refused at start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ITSCHOOL_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    secret_key: Annotated[SecretStr, AfterValidator(_strong)] = Field(
+        description="Key from which all others are derived; at least 32 random characters."
+    )
+    environment: Literal["development", "production"] = Field(
+        "production", description="`development` allows the embedded PostgreSQL."
+    )
+    database_url: str | None = Field(
+        None,
+        validation_alias="DATABASE_URL",
+        description="PostgreSQL, as the role `itschool_app`; without it the embedded server.",
+    )
+    database_owner_url: str | None = Field(
+        None,
+        validation_alias="DATABASE_OWNER_URL",
+        description="The same database as the tables' owner: only `itschool db` and `school` use it.",
+    )
+    database_pool_size: int = Field(
+        10, ge=1, le=200, description="Connections that one process keeps open."
+    )
+    data_dir: Path = Field(
+        Path(".itschool"), description="Folder of stored files and of the embedded PostgreSQL."
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="Where clients reach this API; issuer of its tokens."
+    )
+    web_app_url: str = Field(
+        "http://127.0.0.1:8000/docs", description="Where the links in e-mails lead."
+    )
+    default_time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        "Europe/Brussels", description="Time zone of new schools."
+    )
+    access_token_minutes: int = Field(
+        10, ge=1, le=60, description="Life of an access token, in minutes."
+    )
+    refresh_token_days: int = Field(30, ge=1, le=365, description="Life of a session, in days.")
+    bank_file_max_bytes: int = Field(
+        16 * 1024**2, ge=1024, le=64 * 1024**2, description="Largest bank file taken, in bytes."
+    )
+    mail_from: str = Field(
+        "iT-School <no-reply@itschool.invalid>", description="Sender of every e-mail."
+    )
+    smtp_host: str | None = Field(
+        None, description="Mail server; without it mails are kept as files in the data folder."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_username: str | None = Field(None, description="User at the mail server.")
+    smtp_password: SecretStr | None = Field(None, description="Password at the mail server.")
+    smtp_tls: Literal["none", "starttls", "tls"] = Field(
+        "starttls", description="How the connection to the mail server is protected."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto`: for people in a terminal, JSON elsewhere."
+    )
+
+    @model_validator(mode="after")
+    def _no_embedded_database_in_production(self) -> Self:
+        if self.environment == "production" and self.database_url is None:
+            raise ValueError(
+                "DATABASE_URL is missing: the embedded PostgreSQL is for trying out and "
+                "developing (ITSCHOOL_ENVIRONMENT=development)"
+            )
+        return self

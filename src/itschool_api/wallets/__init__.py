@@ -1,0 +1,1 @@
+"""Wallets: a student's prepaid money, one for each compartment, topped up by transfer."""

@@ -1,0 +1,135 @@
+"""Rows of wallets: SQL, and no decisions."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api.families.models import Student
+from itschool_api.families.repository import matches
+from itschool_api.ledger.models import Account, PaymentReference
+from itschool_api.schools.models import BankAccount, Compartment
+from itschool_api.wallets.models import Wallet
+
+
+class Wallets:
+    """Wallets with their students, compartments and balances."""
+
+    def __init__(self, session: AsyncSession, school_id: UUID) -> None:
+        self._session = session
+        self._school_id = school_id
+
+    def selected(
+        self,
+        *,
+        among: Select[Any] | None = None,
+        student_id: UUID | None = None,
+        search: str = "",
+    ) -> Select[Any]:
+        """Select wallets: hot, so columns and not objects."""
+        imported_until = (
+            select(BankAccount.imported_until)
+            .where(BankAccount.school_id == self._school_id, BankAccount.is_default)
+            .scalar_subquery()
+        )
+        query = (
+            select(
+                Wallet.id,
+                Wallet.account_id,
+                Wallet.student_id,
+                Student.first_name,
+                Student.last_name,
+                Wallet.compartment_id,
+                Compartment.name.label("compartment_name"),
+                Account.balance_cents,
+                Account.floor_cents,
+                Account.closed_at,
+                imported_until.label("imported_until"),
+            )
+            .join(
+                Student,
+                (Student.school_id == Wallet.school_id) & (Student.id == Wallet.student_id),
+            )
+            .join(
+                Compartment,
+                (Compartment.school_id == Wallet.school_id)
+                & (Compartment.id == Wallet.compartment_id),
+            )
+            .join(
+                Account,
+                (Account.school_id == Wallet.school_id) & (Account.id == Wallet.account_id),
+            )
+            .where(Wallet.school_id == self._school_id)
+        )
+        if among is not None:
+            query = query.where(Wallet.student_id.in_(among))
+        if student_id is not None:
+            query = query.where(Wallet.student_id == student_id)
+        if search:
+            query = query.where(matches(search, Student.first_name, Student.last_name))
+        return query
+
+    async def reference(self, account_id: UUID) -> str:
+        """Return the reference that is shown for an account: the first that it had."""
+        query = (
+            select(PaymentReference.reference)
+            .where(
+                PaymentReference.school_id == self._school_id,
+                PaymentReference.account_id == account_id,
+            )
+            .order_by(PaymentReference.created_at, PaymentReference.reference)
+            .limit(1)
+        )
+        return (await self._session.execute(query)).scalar_one()
+
+    async def missing(self, student_ids: Sequence[UUID] | None) -> Sequence[Any]:
+        """Return the pairs of active student and compartment that have no wallet."""
+        query = (
+            select(
+                Student.id.label("student_id"),
+                Compartment.id.label("compartment_id"),
+                Compartment.floor_cents,
+            )
+            .join(Compartment, Compartment.school_id == Student.school_id)
+            .outerjoin(
+                Wallet,
+                (Wallet.school_id == Student.school_id)
+                & (Wallet.student_id == Student.id)
+                & (Wallet.compartment_id == Compartment.id),
+            )
+            .where(
+                Student.school_id == self._school_id,
+                Student.left_on.is_(None),
+                Wallet.id.is_(None),
+            )
+            .order_by(Student.id, Compartment.position)
+        )
+        if student_ids is not None:
+            query = query.where(Student.id == func.any(list(student_ids)))
+        return (await self._session.execute(query)).all()
+
+    async def by_account(self, account_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+        """Return the student behind each account that is a wallet's."""
+        query = select(Wallet.account_id, Wallet.student_id).where(
+            Wallet.school_id == self._school_id, Wallet.account_id == func.any(list(account_ids))
+        )
+        return {row.account_id: row.student_id for row in await self._session.execute(query)}
+
+    async def general_accounts(self, student_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+        """Return the account of each student's general wallet."""
+        query = (
+            select(Wallet.student_id, Wallet.account_id)
+            .join(
+                Compartment,
+                (Compartment.school_id == Wallet.school_id)
+                & (Compartment.id == Wallet.compartment_id),
+            )
+            .where(
+                Wallet.school_id == self._school_id,
+                Wallet.student_id == func.any(list(student_ids)),
+                Compartment.is_general,
+            )
+        )
+        return {row.student_id: row.account_id for row in await self._session.execute(query)}
