@@ -164,10 +164,10 @@ def statement(
 
     A movement without entry date gets the statement's day for its two dates.
     """
-    numbered = tuple(
-        _numbered(movement, index, on) for index, movement in enumerate(movements, start=1)
+    lines = tuple(
+        numbered(movement, index, on) for index, movement in enumerate(movements, start=1)
     )
-    change_milli = sum(line.amount_milli for line in numbered)
+    change_milli = sum(line.amount_milli for line in lines)
     if separate_application != NO_SEPARATE_APPLICATION:
         opening_cents, change_milli = NOTHING, 0  # its balances are zero (7.2.1)
     draft = Statement(
@@ -188,7 +188,7 @@ def statement(
         opening_on=opening_on or on - timedelta(days=1),
         closing_milli=opening_cents * _MILLI + change_milli,
         closing_on=on,
-        movements=numbered,
+        movements=lines,
         messages=tuple(messages),
     )
     return parse(write([draft]))[0]
@@ -220,7 +220,7 @@ def _total(code: str, text: str, details: tuple[Movement, ...]) -> Movement:
     return line._replace(amount_milli=total_milli, details=details)
 
 
-def _numbered(movement: Movement, ordinal: int, on: date) -> Movement:
+def numbered(movement: Movement, ordinal: int, on: date) -> Movement:
     """Give a movement its numbers: details and information count in the order of the file (6)."""
     sequence = ordinal % (LAST_SEQUENCE + 1)
     numbers = iter(range(LAST_SEQUENCE + 1))

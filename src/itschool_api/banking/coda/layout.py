@@ -15,10 +15,6 @@ CHARSET: Final = "cp1252"
 
 # What may stand behind the last record; the last one is what CP/M and DOS ended files with.
 _END_OF_FILE: Final = "\r\n\x1a"
-# cp1252 leaves five bytes undefined; as Latin-1 they are harmless controls and keep their column.
-_CP1252: Final = "".join(
-    bytes([byte]).decode(CHARSET, errors="ignore") or chr(byte) for byte in range(256)
-)
 
 
 def records_of(data: bytes) -> tuple[list[str], bool]:
@@ -36,7 +32,7 @@ def records_of(data: bytes) -> tuple[list[str], bool]:
     if data.isascii():
         records = _cut(data.decode("ascii"))
     else:
-        records = _cut_utf8(data) or _cut(_decode_cp1252(data))
+        records = _cut_utf8(data) or _cut_cp1252(data)
     if not records:
         raise CodaError(1, 1, "", "a record 0", "the file is empty")
     if not _is_whole(records):
@@ -81,11 +77,22 @@ def _is_whole(records: list[str]) -> bool:
     return set(map(len, records)) == {WIDTH}
 
 
-def _decode_cp1252(body: bytes) -> str:
+def _cut_cp1252(data: bytes) -> list[str]:
+    """Cut as Latin-1, which is fastest and all that most records need, then mend the others."""
+    return [
+        record if record.isascii() else _mended(record) for record in _cut(data.decode("latin-1"))
+    ]
+
+
+def _mended(record: str) -> str:
+    """Read a record as cp1252 that was read as Latin-1.
+
+    cp1252 leaves five bytes undefined; as the controls that they are in Latin-1 they are harmless.
+    """
     try:
-        return body.decode(CHARSET)
+        return record.encode("latin-1").decode(CHARSET)
     except UnicodeDecodeError:
-        return body.decode("latin-1").translate(_CP1252)
+        return record
 
 
 def _wrong_length(records: list[str]) -> CodaError:

@@ -85,7 +85,8 @@ def read_movement(  # noqa: C901, PLR0915  (the hot path stays in one frame)
     record = records[at]
     key, bank_reference, sign, amount, value, code, form, text, entry, digits = _FIELDS_21(record)
     if (
-        not (key.isdecimal() and digits.isdecimal() and record.isascii())
+        not (key.isdecimal() and digits.isdecimal())
+        or not (record.isascii() or (key + digits).isascii())
         or sign > "1"
         or form > "1"
         or (is_euro and amount[14] != "0")
