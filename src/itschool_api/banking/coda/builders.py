@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from itschool_api.banking.coda.columns import write_date
+from itschool_api.banking.coda.frame import EURO
 from itschool_api.banking.coda.model import (
     NO_SEPARATE_APPLICATION,
     AccountStructure,
@@ -20,7 +21,7 @@ from itschool_api.banking.coda.model import (
     Statement,
 )
 from itschool_api.banking.coda.movements import LAST_SEQUENCE
-from itschool_api.banking.coda.reader import EURO, parse
+from itschool_api.banking.coda.reader import parse
 from itschool_api.banking.coda.writer import write
 from itschool_api.money import Cents
 

@@ -29,10 +29,7 @@ def records_of(data: bytes) -> tuple[list[str], bool]:
     had_nul = b"\0" in data
     if had_nul:
         data = data.replace(b"\0", b" ")
-    if data.isascii():
-        records = _cut(data.decode("ascii"))
-    else:
-        records = _cut_utf8(data) or _cut_cp1252(data)
+    records = _cut_utf8(data) or _cut_cp1252(data)
     if not records:
         raise CodaError(1, 1, "", "a record 0", "the file is empty")
     if not _is_whole(records):

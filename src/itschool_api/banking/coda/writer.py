@@ -20,7 +20,7 @@ _HIGHEST_MILLI: Final = 10**15 - 1
 _MESSAGE_WIDTH: Final = 80
 
 
-class Unwritable(ValueError):  # noqa: N818  (refusals state the fact)
+class Unwritable(ValueError):
     """The value does not fit in the columns of a CODA record."""
 
 
