@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from alembic import op
 
 from itschool_api import tenancy
+from itschool_api.database import APPLICATION_ROLE
 
 revision: str = "0002"
 down_revision: str | None = "0001"
@@ -60,7 +61,7 @@ _TENANT = {
 def upgrade() -> None:
     """Make the role, grant, and enable row-level security."""
     op.execute(tenancy.create_role())
-    op.execute(f"GRANT USAGE ON SCHEMA public TO {tenancy.APPLICATION_ROLE}")
+    op.execute(f"GRANT USAGE ON SCHEMA public TO {APPLICATION_ROLE}")
     for table, privileges in (_GLOBAL | _TENANT).items():
         op.execute(tenancy.grant(table, *privileges))
     for table in _TENANT:
@@ -70,6 +71,6 @@ def upgrade() -> None:
     for command in (_CHANGE, _REMOVE):
         op.execute(
             f"CREATE POLICY invoices_{command.lower()}_drafts ON invoices AS RESTRICTIVE"
-            f" FOR {command} TO {tenancy.APPLICATION_ROLE} USING (number IS NULL)"
+            f" FOR {command} TO {APPLICATION_ROLE} USING (number IS NULL)"
             + (" WITH CHECK (true)" if command == _CHANGE else "")
         )

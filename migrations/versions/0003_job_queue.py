@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from alembic import op
 
 from itschool_api import tenancy
+from itschool_api.database import APPLICATION_ROLE
 
 revision: str = "0003"
 down_revision: str | None = "0002"
@@ -21,7 +23,8 @@ def upgrade() -> None:
     bind = op.get_bind()
     # The adapter begins a transaction with its first statement; the script must be inside.
     op.execute("SELECT 1")
-    bind.connection.dbapi_connection.run_async(lambda driver: driver.execute(script))
+    adapted: Any = bind.connection.dbapi_connection
+    adapted.run_async(lambda driver: driver.execute(script))
     for table in _TABLES:
         op.execute(tenancy.grant(table, "SELECT", "INSERT", "UPDATE", "DELETE"))
-    op.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {tenancy.APPLICATION_ROLE}")
+    op.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APPLICATION_ROLE}")

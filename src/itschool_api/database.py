@@ -7,7 +7,7 @@ transaction that named none sees no tenant's row. Nothing else in the program se
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -17,6 +17,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKeyConstraint,
     MetaData,
+    Select,
     Text,
     Uuid,
     func,
@@ -40,6 +41,8 @@ _STATEMENT_TIMEOUT_MS = 60_000
 _LOCK_TIMEOUT_MS = 15_000
 
 Sessions = async_sessionmaker[AsyncSession]
+# A SELECT of any columns; SQLAlchemy's own type counts them one by one.
+Selection = Select[*tuple[Any, ...]]
 
 
 class Base(DeclarativeBase):

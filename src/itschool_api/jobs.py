@@ -21,4 +21,4 @@ async def enqueue(session: AsyncSession, entrypoint: str, payload: Mapping[str, 
         raise RuntimeError("a job is asked for within a transaction")
     raw = await connection.get_raw_connection()
     content = json.dumps({name: str(value) for name, value in payload.items()}).encode()
-    await Queries(AsyncpgDriver(raw.driver_connection)).enqueue(entrypoint, content)  # type: ignore[arg-type]
+    await Queries(AsyncpgDriver(raw.driver_connection)).enqueue(entrypoint, content)

@@ -5,9 +5,9 @@ import time
 from typing import Final
 
 import structlog
-from structlog.contextvars import bind_contextvars, clear_contextvars
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils.compat import uuid7
 
 from itschool_api import errors
@@ -50,7 +50,7 @@ class RequestContext:
         async def send_on(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 for name, value in _SAFETY_HEADERS.items():

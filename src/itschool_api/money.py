@@ -13,7 +13,7 @@ Cents = NewType("Cents", int)
 _EUROS = re.compile(r"(-?)([0-9]{1,13})(?:\.([0-9]{1,2}))?", re.ASCII)
 
 
-class InvalidAmount(ValueError):  # noqa: N818  (refusals state the fact)
+class InvalidAmount(ValueError):
     """The text is not an amount in euro."""
 
 

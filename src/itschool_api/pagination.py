@@ -11,17 +11,20 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 from pydantic import Field
-from sqlalchemy import Select, tuple_
+from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
 
 from itschool_api import errors
 from itschool_api.contract import Document, Search
+from itschool_api.database import Selection
 
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 200
 
 Item = TypeVar("Item")
+_Column = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 
 class InvalidCursor(errors.BadRequest):
@@ -66,12 +69,12 @@ Words = Annotated[Search, Query(description="Beginnings of words, in any order."
 class Order:
     """The order of a list: columns that together are unique and never null, and its direction."""
 
-    by: tuple[ColumnElement[Any], ...]
+    by: tuple[_Column, ...]
     descending: bool = False
 
 
 async def rows(
-    session: AsyncSession, query: Select[Any], order: Order, wanted: Slice
+    session: AsyncSession, query: Selection, order: Order, wanted: Slice
 ) -> tuple[Sequence[Any], str | None]:
     """Return the wanted rows of `query` and the cursor of those that follow.
 
@@ -101,7 +104,7 @@ def _plain(part: Any) -> Any:
     return part.isoformat() if isinstance(part, (date, datetime)) else part
 
 
-def _decoded(cursor: str, columns: Sequence[ColumnElement[Any]]) -> list[Any]:
+def _decoded(cursor: str, columns: Sequence[_Column]) -> list[Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
@@ -112,7 +115,7 @@ def _decoded(cursor: str, columns: Sequence[ColumnElement[Any]]) -> list[Any]:
         raise InvalidCursor from error
 
 
-def _typed(part: Any, column: ColumnElement[Any]) -> Any:
+def _typed(part: Any, column: _Column) -> Any:
     kind = column.type.python_type
     if kind in (date, datetime):
         return kind.fromisoformat(part)

@@ -54,7 +54,7 @@ class Flaw(StrEnum):
     CHECK_DIGITS = "wrong-check-digits"
 
 
-class InvalidReference(ValueError):  # noqa: N818  (refusals state the fact)
+class InvalidReference(ValueError):
     """The text is not a valid reference: ``flaw`` says why, ``read`` and ``expected`` what."""
 
     def __init__(self, flaw: Flaw, read: str, expected: str) -> None:

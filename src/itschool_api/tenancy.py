@@ -26,8 +26,8 @@ def wall(table: str) -> list[str]:
     """Return the SQL that lets a transaction see only its school's rows of `table`."""
     return [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
-        f"CREATE POLICY {table}_of_school ON {table} TO {APPLICATION_ROLE}"
-        f" USING ({_MINE}) WITH CHECK ({_MINE})",
+        f"CREATE POLICY {table}_of_school ON {table} TO {APPLICATION_ROLE} "
+        f"USING ({_MINE}) WITH CHECK ({_MINE})",
     ]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import aggregate_order_by, array_agg, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.auth.models import (
@@ -92,7 +92,7 @@ class UserSessions:
 
         One statement, the first of nearly every request: it reads global tables only.
         """
-        roles = array_agg(aggregate_order_by(Membership.role, Membership.role))
+        roles = func.array_agg(Membership.role)
         query = (
             select(UserSession.restricted, roles.label("roles"), school_setting(school_id))
             .join(User, User.id == UserSession.user_id)

@@ -5,7 +5,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.banking.coda import NO_SEPARATE_APPLICATION
@@ -16,7 +17,7 @@ from itschool_api.banking.models import (
     BankStatement,
     BankTransaction,
 )
-from itschool_api.database import new_id
+from itschool_api.database import Selection, new_id
 from itschool_api.invoices.models import Invoice
 from itschool_api.ledger.models import Transfer
 from itschool_api.schools.models import BankAccount
@@ -46,7 +47,7 @@ class Statements:
         """Return each account's newest statement that closed on or before its day."""
         query = (
             select(BankStatement)
-            .distinct(BankStatement.bank_account_id)
+            .ext(distinct_on(BankStatement.bank_account_id))
             .where(
                 BankStatement.school_id == self._school_id,
                 or_(
@@ -75,7 +76,7 @@ class Statements:
         )
         return (await self._session.execute(query)).scalar_one()
 
-    def selected(self) -> Select[Any]:
+    def selected(self) -> Selection:
         """Select statements with their account and import."""
         return (
             select(BankStatement, BankAccount.iban, BankImport.imported_at)
@@ -167,7 +168,7 @@ class Transactions:
         state: str | None = None,
         cause: str | None = None,
         statement_id: UUID | None = None,
-    ) -> Select[Any]:
+    ) -> Selection:
         """Select transactions."""
         query = select(BankTransaction).where(BankTransaction.school_id == self._school_id)
         if state:

@@ -20,8 +20,9 @@ from itschool_api.banking import coda, matching, reports
 from itschool_api.banking.coda import NO_SEPARATE_APPLICATION, CodaError, Statement
 from itschool_api.banking.matching import Books, Cause, Line, Planned, State, Tally
 from itschool_api.banking.models import BankFile, BankImport, BankStatement, BankTransaction
-from itschool_api.banking.repository import Statements, Transactions
 from itschool_api.banking.reports import Known, Predecessor, cents
+from itschool_api.banking.repository import Statements, Transactions
+from itschool_api.banking.schemas import BankStatement as BankStatementDocument
 from itschool_api.banking.schemas import (
     BankStatementDetails,
     BankStatementPage,
@@ -33,7 +34,6 @@ from itschool_api.banking.schemas import (
     Sum,
     TransactionAllocation,
 )
-from itschool_api.banking.schemas import BankStatement as BankStatementDocument
 from itschool_api.banking.schemas import BankTransaction as BankTransactionDocument
 from itschool_api.database import new_id, refusing
 from itschool_api.invoices import service as invoices
@@ -130,8 +130,8 @@ async def import_file(
     await ledger.lock_books(session, school_id)
     recognised = await _recognise(session, school_id, statements)
     new = [index for index, each in enumerate(recognised) if each.is_new]
-    if not new and not preview and (report := await _first_report(session, recognised)):
-        return Imported(report, created=False)
+    if not new and not preview and (stored := await _first_report(session, recognised)):
+        return Imported(stored, created=False)
 
     lines = await anyio.to_thread.run_sync(matching.lines_of, statements, new)
     locked, books = await _books(session, school_id, lines)

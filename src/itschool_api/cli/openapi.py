@@ -20,7 +20,7 @@ File = Annotated[Path, typer.Argument(help="The document.")]
 def _text() -> str:
     # The document depends on no setting; this secret signs nothing.
     settings = Settings(
-        secret_key=secrets.token_urlsafe(48),  # type: ignore[arg-type]  # made into a SecretStr
+        secret_key=secrets.token_urlsafe(48),
         environment="development",
     )
     return openapi.as_text(create_app(settings))

@@ -5,9 +5,10 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.database import Selection
 from itschool_api.families.models import (
     ClassGroup,
     Enrolment,
@@ -40,7 +41,7 @@ def matches(search: str, *columns: Any) -> ColumnElement[bool]:
 
 def guardianships_of(
     school_id: UUID, user_id: UUID | None, today: ColumnElement[date]
-) -> Select[Any]:
+) -> Selection:
     """Select the guardianships of a user that count today."""
     return (
         select(Guardianship)
@@ -64,7 +65,7 @@ class People:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    def class_groups(self, school_id: UUID, year_id: UUID | None, search: str) -> Select[Any]:
+    def class_groups(self, school_id: UUID, year_id: UUID | None, search: str) -> Selection:
         """Select class groups, by year and by name."""
         query = select(ClassGroup).where(ClassGroup.school_id == school_id)
         if year_id:
@@ -78,8 +79,8 @@ class People:
         *,
         search: str = "",
         class_group_id: UUID | None = None,
-        among: Select[Any] | None = None,
-    ) -> Select[Any]:
+        among: Selection | None = None,
+    ) -> Selection:
         """Select students with the name of their class in a year."""
         query = (
             select(Student, ClassGroup.name)
@@ -107,7 +108,7 @@ class People:
             query = query.where(Enrolment.class_group_id == class_group_id)
         return query if among is None else query.where(Student.id.in_(among))
 
-    def guardians(self, school_id: UUID, search: str) -> Select[Any]:
+    def guardians(self, school_id: UUID, search: str) -> Selection:
         """Select guardians by name or e-mail."""
         query = select(Guardian).where(Guardian.school_id == school_id)
         if search:
@@ -119,14 +120,14 @@ class People:
             )
         return query
 
-    def families(self, school_id: UUID, search: str) -> Select[Any]:
+    def families(self, school_id: UUID, search: str) -> Selection:
         """Select families by name."""
         query = select(Family).where(Family.school_id == school_id)
         return query.where(matches(search, Family.name)) if search else query
 
     def guardianships(
         self, school_id: UUID, guardian_id: UUID | None, student_id: UUID | None
-    ) -> Select[Any]:
+    ) -> Selection:
         """Select guardianships of a guardian or of a student."""
         query = select(Guardianship).where(Guardianship.school_id == school_id)
         if guardian_id:

@@ -1,16 +1,14 @@
 """People at a school: adding, finding, and the one answer to who may see whom."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import errors, jobs, pagination
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Caller, Role, Scope
-from itschool_api.database import new_id, refusing
+from itschool_api.database import Selection, new_id, refusing
 from itschool_api.families import models
 from itschool_api.families.models import Guardianship
 from itschool_api.families.repository import People, guardianships_of
@@ -80,7 +78,7 @@ class GuardianHasNoEmail(errors.Unprocessable):
     """An invitation goes by e-mail, and this guardian has no address."""
 
 
-def visible_students(caller: Caller, *, money: bool) -> Select[Any]:
+def visible_students(caller: Caller, *, money: bool) -> Selection:
     """Select the ids of the students that the caller's guardianships show today.
 
     With `money`, only where the guardianship says so. Staff ask `caller.sees_school` first.
@@ -91,13 +89,13 @@ def visible_students(caller: Caller, *, money: bool) -> Select[Any]:
     return links.with_only_columns(Guardianship.student_id)
 
 
-def visible_families(caller: Caller) -> Select[Any]:
+def visible_families(caller: Caller) -> Selection:
     """Select the ids of the families whose invoices the caller's guardianships show today."""
     links = _links(caller).where(Guardianship.sees_money)
     return links.with_only_columns(Guardianship.family_id)
 
 
-def _links(caller: Caller) -> Select[Any]:
+def _links(caller: Caller) -> Selection:
     today = schools.today_there(caller.school_id)
     return guardianships_of(caller.school_id, caller.user_id, today)
 
@@ -368,7 +366,7 @@ async def _students(
     *,
     search: str = "",
     class_group_id: UUID | None = None,
-) -> Select[Any]:
+) -> Selection:
     among = (
         None if caller.sees_school(Scope.STUDENTS_READ) else visible_students(caller, money=False)
     )

@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    Select,
     cast,
     delete,
     extract,
@@ -20,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api.database import new_id
+from itschool_api.database import Selection, new_id
 from itschool_api.families.models import Family, Student
 from itschool_api.invoices.models import Invoice, InvoiceLine, InvoiceSeries
 from itschool_api.invoices.state import InvoiceStatus
@@ -44,7 +43,7 @@ class Invoices:
         self._session = session
         self._school_id = school_id
 
-    def selected(self) -> Select[Any]:
+    def selected(self) -> Selection:
         """Select the school's invoices: columns, not objects."""
         return self._joined(
             select(
@@ -65,7 +64,7 @@ class Invoices:
             )
         )
 
-    def _joined(self, query: Select[Any]) -> Select[Any]:
+    def _joined(self, query: Selection) -> Selection:
         return (
             query.select_from(Invoice)
             .join(
@@ -85,15 +84,15 @@ class Invoices:
 
     def filtered(
         self,
-        query: Select[Any],
+        query: Selection,
         *,
-        among: Select[Any] | None = None,
+        among: Selection | None = None,
         statuses: Collection[InvoiceStatus] = (),
         overdue_on: date | None = None,
         school_year_id: UUID | None = None,
         student_id: UUID | None = None,
         family_id: UUID | None = None,
-    ) -> Select[Any]:
+    ) -> Selection:
         """Keep some of the invoices of `query`; who sees families sees no drafts."""
         if among is not None:
             query = query.where(Invoice.family_id.in_(among), Invoice.account_id.is_not(None))
@@ -117,7 +116,7 @@ class Invoices:
             )
         return query
 
-    async def summary(self, among: Select[Any] | None, today: date | ColumnElement[date]) -> Any:
+    async def summary(self, among: Selection | None, today: date | ColumnElement[date]) -> Any:
         """Count and sum what is to be paid, in one statement."""
         query = self._joined(
             select(

@@ -8,12 +8,11 @@ from typing import Any, cast
 from uuid import UUID
 
 import anyio.to_thread
-from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, pagination
 from itschool_api.auth.caller import Caller, Scope
-from itschool_api.database import new_id
+from itschool_api.database import Selection, new_id
 from itschool_api.families import service as families
 from itschool_api.invoices import document, models
 from itschool_api.invoices.repository import Invoices
@@ -394,7 +393,7 @@ async def _numbers(rows: Invoices, drafts: Sequence[models.Invoice]) -> dict[UUI
     return numbers
 
 
-def _families_seen(caller: Caller) -> Select[Any] | None:
+def _families_seen(caller: Caller) -> Selection | None:
     """Select the families whose invoices the caller sees; None: all."""
     if caller.sees_school(Scope.INVOICES_READ):
         return None

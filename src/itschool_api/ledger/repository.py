@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    Select,
     Uuid,
     column,
     func,
@@ -20,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.database import Selection
 from itschool_api.ledger.booking import Balance, Booked
 from itschool_api.ledger.models import Account, Books, PaymentReference, Transfer
 
@@ -152,7 +152,7 @@ class Accounts:
         )
         return (await self._session.execute(query)).scalars().all()
 
-    def history(self, account_id: UUID) -> Select[Any]:
+    def history(self, account_id: UUID) -> Selection:
         """Select an account's entries: number, change, balance after, and the transfer."""
         leaving = select(
             Transfer.source_entry.label("entry"),

@@ -9,14 +9,12 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, references
-from itschool_api.database import new_id, refusing
+from itschool_api.database import Selection, new_id, refusing
 from itschool_api.ledger import booking
 from itschool_api.ledger.booking import Balance, Posting
 from itschool_api.ledger.models import Account, Books, PaymentReference
@@ -233,6 +231,6 @@ async def reverse(
     )
 
 
-def history(session: AsyncSession, school_id: UUID, account_id: UUID) -> Select[Any]:
+def history(session: AsyncSession, school_id: UUID, account_id: UUID) -> Selection:
     """Select an account's entries, in the order given under its lock."""
     return Accounts(session, school_id).history(account_id)

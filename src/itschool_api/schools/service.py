@@ -25,6 +25,8 @@ from itschool_api.schools.models import (
 from itschool_api.schools.repository import Schools
 from itschool_api.schools.schemas import Me, MySchool
 
+_NO_CREDIT = Cents(0)
+
 
 class IbanTaken(errors.Conflict):
     """This bank account belongs to another school, or is here already."""
@@ -97,7 +99,7 @@ async def add_year(
 
 
 async def add_compartment(
-    session: AsyncSession, school_id: UUID, name: str, *, floor_cents: Cents = Cents(0)
+    session: AsyncSession, school_id: UUID, name: str, *, floor_cents: Cents = _NO_CREDIT
 ) -> Compartment:
     """Add a compartment; the first is the general one."""
     position = len(await Schools(session).compartments(school_id))

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped
 
 from itschool_api.database import Base, TenantOwned, school_key, tenant_key
 

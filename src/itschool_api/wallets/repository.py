@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.database import Selection
 from itschool_api.families.models import Student
 from itschool_api.families.repository import matches
 from itschool_api.ledger.models import Account, PaymentReference
@@ -24,10 +25,10 @@ class Wallets:
     def selected(
         self,
         *,
-        among: Select[Any] | None = None,
+        among: Selection | None = None,
         student_id: UUID | None = None,
         search: str = "",
-    ) -> Select[Any]:
+    ) -> Selection:
         """Select wallets: hot, so columns and not objects."""
         imported_until = (
             select(BankAccount.imported_until)

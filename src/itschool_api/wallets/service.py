@@ -4,12 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import epc, errors, pagination
 from itschool_api.auth.caller import Caller, Scope
-from itschool_api.database import new_id
+from itschool_api.database import Selection, new_id
 from itschool_api.families import service as families
 from itschool_api.families.models import Student
 from itschool_api.ledger import service as ledger
@@ -161,7 +160,7 @@ async def general_accounts(
 
 def _visible(
     session: AsyncSession, caller: Caller, *, student_id: UUID | None = None, search: str = ""
-) -> Select[Any]:
+) -> Selection:
     among = (
         None
         if caller.sees_school(Scope.WALLETS_READ)

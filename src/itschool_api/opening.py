@@ -1,0 +1,106 @@
+"""How a school begins: profile, books, a year, compartments, bank accounts. For the operator."""
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api import clock
+from itschool_api.database import enter_school, new_id
+from itschool_api.ledger import service as ledger
+from itschool_api.money import Cents
+from itschool_api.schools import service as schools
+from itschool_api.schools.models import BankAccount, SchoolYear
+from itschool_api.wallets import service as wallets
+
+_FIRST_MONTH = 8
+_GENERAL_NAMES = {"fr": "Compartiment général", "nl": "Algemeen", "de": "Allgemein"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSchool:
+    """What the operator says of a school."""
+
+    name: str
+    street: str
+    postal_code: str
+    city: str
+    language: str
+    enterprise_number: str
+    email: str | None = None
+    phone: str | None = None
+    time_zone: str = "Europe/Brussels"
+    payment_term_days: int = 15
+    spread_excess: bool = True
+    compartments: tuple[str, ...] = ()
+    """Beside the general one."""
+
+
+async def open_school(session: AsyncSession, new: NewSchool) -> UUID:
+    """Open a school with its books, its general compartment and the present year.
+
+    The session must be at its beginning; it is within the new school afterwards.
+    """
+    school_id = new_id()
+    await enter_school(session, school_id)
+    await schools.add_school(
+        session,
+        school_id,
+        name=new.name,
+        street=new.street,
+        postal_code=new.postal_code,
+        city=new.city,
+        language=new.language,
+        enterprise_number=new.enterprise_number,
+        email=new.email,
+        phone=new.phone,
+        time_zone=new.time_zone,
+        payment_term_days=new.payment_term_days,
+        spread_excess=new.spread_excess,
+    )
+    await ledger.open_books(session, school_id)
+    general = _GENERAL_NAMES.get(new.language, "General")
+    for name in (general, *new.compartments):
+        await schools.add_compartment(session, school_id, name)
+    await add_year(session, school_id, _year_of(clock.today(new.time_zone)))
+    return school_id
+
+
+async def add_year(session: AsyncSession, school_id: UUID, first_year: int) -> SchoolYear:
+    """Add the school year that begins in `first_year`: the last days of August to July.
+
+    (Décret 31/3/2022: since 2022 the French Community's year begins in late August.)
+    """
+    return await schools.add_year(
+        session,
+        school_id,
+        f"{first_year}-{first_year + 1}",
+        date(first_year, _FIRST_MONTH, 1),
+        date(first_year + 1, 7, 31),
+    )
+
+
+async def add_bank_account(
+    session: AsyncSession, school_id: UUID, *, iban: str, bic: str | None, holder: str
+) -> BankAccount:
+    """Add a bank account and its counterpart in the books; the first is the one to pay into.
+
+    Raises `schools.InvalidIban`, `schools.IbanTaken`.
+    """
+    account_id = await ledger.open_account(session, school_id, "bank")
+    return await schools.add_bank_account(
+        session, school_id, iban=iban, bic=bic, holder=holder, account_id=account_id
+    )
+
+
+async def add_compartment(
+    session: AsyncSession, school_id: UUID, name: str, floor_cents: Cents
+) -> None:
+    """Add a compartment, and a wallet in it for every student."""
+    await schools.add_compartment(session, school_id, name, floor_cents=floor_cents)
+    await wallets.open_missing(session, school_id)
+
+
+def _year_of(day: date) -> int:
+    return day.year if day.month >= _FIRST_MONTH else day.year - 1

@@ -1,0 +1,132 @@
+"""One real PostgreSQL for the whole run; each worker a database of its own, each test a school.
+
+Set ITSCHOOL_TEST_OWNER_URL (postgresql+asyncpg://…, a superuser) to test against another server.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.engine import URL, make_url
+
+from itschool_api import embedded, schema
+from itschool_api.app import create_app
+from itschool_api.database import APPLICATION_ROLE, Sessions
+from itschool_api.settings import Settings
+from tests.kit import School, open_school
+
+_OWNER_URL = "ITSCHOOL_TEST_OWNER_URL"
+_TEMPLATE = "itschool_template"
+
+
+@dataclass
+class _Run:
+    """What the process that began the run must end."""
+
+    server: embedded.EmbeddedServer | None = None
+    folder: Path | None = None
+
+
+_run = _Run()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server and build the template, once: workers inherit the environment."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    if _OWNER_URL not in os.environ:
+        _run.folder = Path(tempfile.mkdtemp(prefix="itschool-test-"))
+        _run.server = embedded.start(_run.folder / "postgres")
+        # Nothing of a test run needs to survive a crash of the machine.
+        _run.server.run("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
+        os.environ[_OWNER_URL] = _run.server.url()
+    asyncio.run(_make_database(_TEMPLATE))
+    schema.upgrade(_url(_TEMPLATE).render_as_string(hide_password=False))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server."""
+    del config
+    if _run.server is not None:
+        _run.server.stop()
+        os.environ.pop(_OWNER_URL, None)
+    if _run.folder is not None:
+        shutil.rmtree(_run.folder, ignore_errors=True)
+
+
+def _url(database: str, role: str | None = None) -> URL:
+    url = make_url(os.environ[_OWNER_URL]).set(database=database)
+    return url.set(username=role, password=None) if role else url
+
+
+async def _make_database(name: str, template: str | None = None) -> None:
+    admin = _url("postgres").set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(admin)
+    await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    await connection.execute(
+        f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else "")
+    )
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def owner_url(worker_id: str) -> str:
+    """A database of this worker's own, as the tables' owner."""
+    name = f"itschool_{worker_id}"
+    asyncio.run(_make_database(name, _TEMPLATE))
+    return _url(name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def database_url(owner_url: str) -> str:
+    """The same database, as the role that the program logs in as."""
+    name = make_url(owner_url).database or ""
+    return _url(name, APPLICATION_ROLE).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    yield Settings(
+        secret_key=secrets.token_urlsafe(48),
+        environment="development",
+        data_dir=tmp_path_factory.mktemp("data"),
+        public_url="https://api.example.org",
+    )
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings, database_url: str) -> AsyncIterator[FastAPI]:
+    app = create_app(settings, database_url)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+def sessions(app: FastAPI) -> Sessions:
+    found: Sessions = app.state.sessions
+    return found
+
+
+@pytest.fixture
+async def school(app: FastAPI) -> School:
+    """A school of the test's own, with a manager."""
+    return await open_school(app)
+
+
+@pytest.fixture
+async def other_school(app: FastAPI) -> School:
+    """Another school, to which nothing of the first may show."""
+    return await open_school(app)
