@@ -38,4 +38,6 @@ async def test_a_posted_coda_file_tops_up_a_wallet_and_pays_an_invoice(school: S
     paid = ok(await child.parent.get(f"/v1/invoices/{invoice['id']}"))
     assert (paid["status"], paid["remaining_cents"]) == ("paid", 0)
     operations = ok(await child.parent.get(f"/v1/wallets/{child.wallet_id}/operations"))["items"]
-    assert [(each["amount_cents"], each["balance_cents"]) for each in operations] == [(50_00, 50_00)]
+    assert [(each["amount_cents"], each["balance_cents"]) for each in operations] == [
+        (50_00, 50_00)
+    ]

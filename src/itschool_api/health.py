@@ -1,4 +1,4 @@
-"""HTTP for load balancers: does the process live, can it serve?"""
+"""HTTP for load balancers: whether the process lives, and whether it can serve."""
 
 import asyncio
 from typing import Literal

@@ -103,8 +103,8 @@ def is_valid(digits: str) -> bool:
     """Tell whether these are twelve bare digits of which the last two check the first ten."""
     if len(digits) != DIGITS or not (digits.isdecimal() and digits.isascii()):
         return False
-    number, check = divmod(int(digits), 100)
-    return (number % 97 or 97) == check
+    number = int(digits)
+    return (number // 100 % 97 or 97) == number % 100
 
 
 def issue(number: int) -> Reference:

@@ -34,8 +34,14 @@ def _time_zone(name: str) -> str:
     return name
 
 
-class Settings(BaseSettings):
-    """The program's configuration; values that cannot work are refused at start."""
+def _link(url: str) -> str:
+    if not url.startswith(("http://", "https://")) or "#" in url:
+        raise ValueError("must begin with http:// or https:// and have no #")
+    return url
+
+
+class DatabaseSettings(BaseSettings):
+    """What every command needs: where the data are, and how to speak of it."""
 
     model_config = SettingsConfigDict(
         env_prefix="ITSCHOOL_",
@@ -45,12 +51,6 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    secret_key: Annotated[SecretStr, AfterValidator(_strong)] = Field(
-        description="Key from which all others are derived; at least 32 random characters."
-    )
-    environment: Literal["development", "production"] = Field(
-        "production", description="`development` allows the embedded PostgreSQL."
-    )
     database_url: str | None = Field(
         None,
         validation_alias="DATABASE_URL",
@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     database_owner_url: str | None = Field(
         None,
         validation_alias="DATABASE_OWNER_URL",
-        description="The same database as the tables' owner: only `itschool db` and `school` use it.",
+        description="The same database as the tables' owner: only `itschool db` uses it.",
     )
     database_pool_size: int = Field(
         10, ge=1, le=200, description="Connections that one process keeps open."
@@ -67,10 +67,27 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path(".itschool"), description="Folder of stored files and of the embedded PostgreSQL."
     )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto`: for people in a terminal, JSON elsewhere."
+    )
+
+
+class Settings(DatabaseSettings):
+    """The whole configuration; values that cannot work are refused at start."""
+
+    secret_key: Annotated[SecretStr, AfterValidator(_strong)] = Field(
+        description="Key from which all others are derived; at least 32 random characters."
+    )
+    environment: Literal["development", "production"] = Field(
+        "production", description="`development` allows the embedded PostgreSQL."
+    )
     public_url: str = Field(
         "http://127.0.0.1:8000", description="Where clients reach this API; issuer of its tokens."
     )
-    web_app_url: str = Field(
+    web_app_url: Annotated[str, AfterValidator(_link)] = Field(
         "http://127.0.0.1:8000/docs", description="Where the links in e-mails lead."
     )
     default_time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
@@ -94,12 +111,6 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = Field(None, description="Password at the mail server.")
     smtp_tls: Literal["none", "starttls", "tls"] = Field(
         "starttls", description="How the connection to the mail server is protected."
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="What is logged."
-    )
-    log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="`auto`: for people in a terminal, JSON elsewhere."
     )
 
     @model_validator(mode="after")

@@ -24,10 +24,10 @@ def create_role() -> str:
 
 def wall(table: str) -> list[str]:
     """Return the SQL that lets a transaction see only its school's rows of `table`."""
+    whose = f"USING ({_MINE}) WITH CHECK ({_MINE})"
     return [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
-        f"CREATE POLICY {table}_of_school ON {table} TO {APPLICATION_ROLE} "
-        f"USING ({_MINE}) WITH CHECK ({_MINE})",
+        f"CREATE POLICY {table}_of_school ON {table} TO {APPLICATION_ROLE} {whose}",
     ]
 
 

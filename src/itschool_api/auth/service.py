@@ -198,7 +198,12 @@ async def grant_requested_tokens(
     users = await Users(session).by_email(wish.email)
     return wish.email, [
         await grant_login_token(
-            session, authority, user, uuid5(request_id, str(user.id)), wish.created_at, RESET_LIFE
+            session,
+            authority.login_token_key,
+            user,
+            uuid5(request_id, str(user.id)),
+            wish.created_at,
+            RESET_LIFE,
         )
         for user in users
     ]
@@ -206,14 +211,14 @@ async def grant_requested_tokens(
 
 async def grant_login_token(
     session: AsyncSession,
-    authority: Authority,
+    key: bytes,
     user: User,
     token_id: UUID,
     created_at: datetime,
     life: timedelta,
 ) -> Grantee:
     """Make the user's one valid login token; it follows from its id."""
-    token = credentials.login_token(authority.login_token_key, token_id)
+    token = credentials.login_token(key, token_id)
     row = LoginToken(
         id=token_id,
         user_id=user.id,
@@ -330,6 +335,11 @@ async def create_user(
 async def user(session: AsyncSession, user_id: UUID) -> User:
     """Return a user."""
     return await session.get_one(User, user_id)
+
+
+async def schools_of(session: AsyncSession, user_id: UUID) -> Sequence[UUID]:
+    """Return the schools of a user, the newest last."""
+    return await Users(session).schools_of(user_id)
 
 
 async def create_api_key(

@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="The database's tables.")
 @app.command()
 def upgrade() -> None:
     """Bring the tables to the form that this program needs (as DATABASE_OWNER_URL)."""
-    with runtime.database(runtime.settings()) as (_, owner_url):
+    with runtime.database(runtime.database_settings(), new=True) as (_, owner_url):
         schema.upgrade(owner_url)
     typer.echo(f"The database is at {schema.head()}.")
 

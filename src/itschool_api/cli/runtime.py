@@ -21,9 +21,10 @@ from itschool_api.database import (
     create_sessions,
     enter_school,
 )
-from itschool_api.settings import Settings
+from itschool_api.settings import DatabaseSettings, Settings
 
 Result = TypeVar("Result")
+Configuration = TypeVar("Configuration", bound=DatabaseSettings)
 
 errors_console = Console(stderr=True, highlight=False)
 FAILED = 1
@@ -36,10 +37,25 @@ def refuse(message: str, code: int = FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
-def settings(**given: Any) -> Settings:
+def settings() -> Settings:
     """Return the settings of the environment, or refuse with one line for each mistake."""
+    return _configured(Settings)
+
+
+def database_settings(data_dir: Path | None = None) -> DatabaseSettings:
+    """Return what commands need that only look at the data; they know no secret.
+
+    With `data_dir`, the embedded database of that folder, whatever the environment says.
+    """
+    found = _configured(DatabaseSettings)
+    if data_dir is None:
+        return found
+    return found.model_copy(update={"data_dir": data_dir, "database_url": None})
+
+
+def _configured(kind: type[Configuration]) -> Configuration:
     try:
-        found = Settings(**given)
+        found = kind()
     except ValidationError as error:
         lines = []
         for each in error.errors():
@@ -79,11 +95,17 @@ def embedded_server(folder: Path) -> Iterator[embedded.EmbeddedServer]:
 
 
 @contextmanager
-def database(found: Settings) -> Iterator[tuple[str, str]]:
+def database(found: DatabaseSettings, *, new: bool = False) -> Iterator[tuple[str, str]]:
     """Give the URLs of the program's role and of the tables' owner."""
     if found.database_url is not None:
         yield found.database_url, found.database_owner_url or found.database_url
         return
+    if not (found.data_dir / "postgres").exists() and not new:
+        refuse(
+            f"there is no database in {found.data_dir}: set DATABASE_URL, or make one there "
+            "with: itschool db upgrade",
+            MISUSED,
+        )
     with embedded_server(found.data_dir) as server:
         yield server.url(APPLICATION_ROLE), server.url()
 
@@ -108,7 +130,7 @@ def in_school(
             await enter_school(session, school_id)
             return await work(session)
 
-    with database(settings()) as (url, _):
+    with database(database_settings()) as (url, _):
         return run(_work(url))
 
 

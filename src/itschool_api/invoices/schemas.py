@@ -18,7 +18,7 @@ class NewInvoiceLine(Form):
     """One thing that is owed."""
 
     student_id: UUID
-    label: Name = Field(examples=["Garderie, 4 × 30 min"])
+    label: Name = Field(examples=["Garderie, 30 min"])
     quantity: int = Field(1, ge=1, le=10_000, examples=[4])
     unit_cents: int = Field(ge=0, le=1_000_000_00, description="In cents.", examples=[75])
     kind: Kind = Field("service", description="Belgian law asks that each cost says which it is.")
@@ -96,7 +96,7 @@ class InvoiceLine(Document):
     position: int = Field(examples=[1])
     student_id: UUID
     student_name: str = Field(max_length=250, examples=["Noor Peeters"])
-    label: str = Field(max_length=120, examples=["Garderie, 4 × 30 min"])
+    label: str = Field(max_length=120, examples=["Garderie, 30 min"])
     quantity: int = Field(examples=[4])
     unit_cents: int = Field(examples=[75])
     amount_cents: int = Field(examples=[300])

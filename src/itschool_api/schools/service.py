@@ -216,6 +216,16 @@ async def present_year(session: AsyncSession, school_id: UUID) -> SchoolYear | N
     return await Schools(session).year_of(school_id, await today(session, school_id))
 
 
+async def school(session: AsyncSession, school_id: UUID) -> School:
+    """Return a school."""
+    return await session.get_one(School, school_id)
+
+
+async def all_schools(session: AsyncSession) -> Sequence[School]:
+    """Return every school: for the operator only."""
+    return await Schools(session).all()
+
+
 async def profile(session: AsyncSession, school_id: UUID) -> tuple[School, SchoolProfile]:
     """Return a school and what describes it."""
     return await Schools(session).with_profile(school_id)

@@ -1,0 +1,87 @@
+"""Proof by recomputation: what the bank told is what the books hold."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+# What never posts says nothing of money that moved on the account.
+_STATEMENTS = text(
+    """
+    SELECT s.id, s.transactions, count(t.id) AS stored,
+           s.closing_cents - s.opening_cents AS change,
+           coalesce(sum(t.amount_cents)
+                    FILTER (WHERE t.cause IS DISTINCT FROM 'separate_application'
+                        AND t.cause IS DISTINCT FROM 'detail_of_another_file'), 0) AS made
+    FROM bank_statements s
+    LEFT JOIN bank_transactions t ON t.school_id = s.school_id AND t.statement_id = s.id
+    WHERE s.school_id = :school
+    GROUP BY s.school_id, s.id
+    HAVING count(t.id) <> s.transactions
+        OR s.closing_cents - s.opening_cents <> coalesce(sum(t.amount_cents)
+                    FILTER (WHERE t.cause IS DISTINCT FROM 'separate_application'
+                        AND t.cause IS DISTINCT FROM 'detail_of_another_file'), 0)
+    """
+)
+_BANKS = text(
+    """
+    SELECT b.iban, coalesce(s.change, 0) AS change, coalesce(m.moved, 0) AS moved
+    FROM bank_accounts b
+    LEFT JOIN (SELECT bank_account_id, sum(closing_cents - opening_cents) AS change
+               FROM bank_statements WHERE school_id = :school AND reversed_at IS NULL
+               GROUP BY bank_account_id) s ON s.bank_account_id = b.id
+    LEFT JOIN (SELECT account_id, sum(cents) AS moved FROM (
+                   SELECT source_id AS account_id, amount_cents AS cents
+                   FROM transfers WHERE school_id = :school
+                   UNION ALL
+                   SELECT target_id, -amount_cents FROM transfers WHERE school_id = :school
+               ) AS sides GROUP BY account_id) m ON m.account_id = b.account_id
+    WHERE b.school_id = :school AND coalesce(s.change, 0) <> coalesce(m.moved, 0)
+    """
+)
+_SETTLED = text(
+    """
+    SELECT t.id, t.state, t.amount_cents, coalesce(sum(m.amount_cents), 0) AS allocated
+    FROM bank_transactions t
+    LEFT JOIN allocations a ON a.school_id = t.school_id AND a.transaction_id = t.id
+    LEFT JOIN transfers m ON m.school_id = a.school_id AND m.id = a.transfer_id
+    WHERE t.school_id = :school
+    GROUP BY t.school_id, t.id
+    HAVING coalesce(sum(m.amount_cents), 0)
+           <> CASE WHEN t.state = 'paid' THEN t.amount_cents ELSE 0 END
+    """
+)
+_SUSPENSE = text(
+    """
+    SELECT coalesce((SELECT sum(amount_cents) FROM bank_transactions
+                     WHERE school_id = :school AND state = 'suspense'), 0) AS waiting,
+           coalesce(sum(CASE WHEN t.target_id = a.id THEN t.amount_cents
+                             ELSE -t.amount_cents END), 0) AS held
+    FROM accounts a
+    LEFT JOIN transfers t ON t.school_id = :school AND a.id IN (t.source_id, t.target_id)
+    WHERE a.school_id = :school AND a.kind = 'suspense'
+    """
+)
+
+
+async def findings(session: AsyncSession, school_id: UUID) -> list[str]:
+    """Return where the bank and the books of a school disagree; nothing is how it should be."""
+    here = {"school": school_id}
+    found = [
+        f"statement {row.id} has {row.stored} transactions of {row.made} cents; "
+        f"it tells of {row.transactions} and {row.change}"
+        for row in await session.execute(_STATEMENTS, here)
+    ]
+    found += [
+        f"account {row.iban} changed by {row.change} cents at the bank and {row.moved} in the books"
+        for row in await session.execute(_BANKS, here)
+    ]
+    found += [
+        f"transaction {row.id} of {row.amount_cents} cents is {row.state}; "
+        f"{row.allocated} are allocated"
+        for row in await session.execute(_SETTLED, here)
+    ]
+    row = (await session.execute(_SUSPENSE, here)).one()
+    if row.waiting != row.held:
+        found.append(f"{row.waiting} cents wait in suspense; the books hold {row.held}")
+    return found

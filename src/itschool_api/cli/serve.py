@@ -1,0 +1,69 @@
+"""`itschool serve` and `itschool worker`: the two processes of the service."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from itschool_api import worker as workers
+from itschool_api.app import authority, create_app
+from itschool_api.auth import service as auth
+from itschool_api.cli import runtime
+from itschool_api.settings import Settings
+
+_GRACE_SECONDS = 20
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    trusted_proxies: Annotated[
+        str,
+        typer.Option(
+            envvar="ITSCHOOL_TRUSTED_PROXIES",
+            help="Addresses whose X-Forwarded-For is believed, separated by commas.",
+        ),
+    ] = "",
+) -> None:
+    """Serve the API. Start one process for each core; they share nothing but the database."""
+    settings = runtime.settings()
+    with runtime.database(settings) as (url, _):
+        uvicorn.run(
+            create_app(settings, url),
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=trusted_proxies or None,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+
+
+def worker() -> None:
+    """Do the jobs that wait in the database, such as sending e-mails, until interrupted."""
+    settings = runtime.settings()
+    with runtime.database(settings) as (url, _):
+        runtime.run(work(settings, url))
+
+
+async def work(settings: Settings, url: str) -> None:
+    """Do jobs until SIGINT or SIGTERM; what is under way is finished first."""
+    async with runtime.sessions_of(url) as sessions:
+        secret = settings.secret_key.get_secret_value()
+        keys = await auth.load_key_ring(sessions, secret, settings.public_url)
+        prepared = workers.Worker(
+            settings, sessions, authority(settings, keys), workers.delivery_of(settings)
+        )
+        task = asyncio.ensure_future(workers.run(prepared, url))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Windows has no such handlers; there a KeyboardInterrupt ends the loop.
+            with suppress(NotImplementedError):
+                loop.add_signal_handler(number, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,58 @@
+"""`itschool user`: a school's first people; they invite the others themselves."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api import clock
+from itschool_api.auth import service as auth
+from itschool_api.auth.caller import Role
+from itschool_api.auth.tokens import derived_key
+from itschool_api.cli import runtime
+from itschool_api.database import enter_school, new_id
+
+app = typer.Typer(no_args_is_help=True, help="People who log in.")
+
+
+@app.command()
+def create(
+    school: Annotated[UUID, typer.Argument(help="The school's id.")],
+    role: Annotated[list[Role], typer.Option(help="What they are there; repeatable.")],
+    first_name: Annotated[str, typer.Option(help="First name.")],
+    last_name: Annotated[str, typer.Option(help="Last name.")],
+    email: Annotated[str | None, typer.Option(help="E-mail address.")] = None,
+    language: Annotated[str, typer.Option(help="fr, nl, de or en.")] = "fr",
+    user_name: Annotated[
+        str | None, typer.Option(help="User name; by default made of the names.")
+    ] = None,
+) -> None:
+    """Make a person, and show their user name and a login token that is valid for 14 days."""
+    settings = runtime.settings()
+    key = derived_key(settings.secret_key.get_secret_value(), "login-tokens")
+
+    async def _create(session: AsyncSession) -> tuple[str, str]:
+        user = await auth.create_user(
+            session,
+            school,
+            role,
+            first_name=first_name,
+            last_name=last_name,
+            email=email.lower() if email else None,
+            language=language,
+            user_name=user_name,
+        )
+        granted = await auth.grant_login_token(
+            session, key, user, new_id(), clock.now(), auth.INVITATION_LIFE
+        )
+        return user.user_name, granted.token
+
+    async def _within(url: str) -> tuple[str, str]:
+        async with runtime.sessions_of(url) as sessions, sessions.begin() as session:
+            await enter_school(session, school)
+            return await _create(session)
+
+    with runtime.database(settings) as (url, _):
+        name, token = runtime.run(_within(url))
+    typer.echo(f"user name:   {name}\nlogin token: {token}")
