@@ -116,17 +116,20 @@ async def issue_invoices(
     invoice_ids: Collection[UUID],
     *,
     due_on: date | None = None,
-) -> None:
+    issued_on: date | None = None,
+) -> dict[UUID, Reference]:
     """Issue drafts, all or none: number, reference, due date, and the debt in the books.
+
+    `issued_on` is today unless a past is brought along. Returns the reference of each.
 
     Raises `InvoiceNotFound`, `InvoiceIsIssued`, `DueBeforeIssue`.
     """
     rows = Invoices(session, school_id)
     drafts = await _locked_drafts(rows, invoice_ids)
-    today = await schools.today(session, school_id)
+    issued_on = issued_on or await schools.today(session, school_id)
     _, profile = await schools.profile(session, school_id)
-    due_on = due_on or today + timedelta(days=profile.payment_term_days)
-    if due_on < today:
+    due_on = due_on or issued_on + timedelta(days=profile.payment_term_days)
+    if due_on < issued_on:
         raise DueBeforeIssue
     opened = await ledger.open_with_references(
         session,
@@ -145,7 +148,7 @@ async def issue_invoices(
                 target_id=locked.chart.revenue,
                 amount_cents=draft.total_cents,
                 cause=f"invoice:{draft.id}",
-                booked_on=today,
+                booked_on=issued_on,
             )
             for draft, (account_id, _) in zip(drafts, opened, strict=True)
             if draft.total_cents
@@ -158,12 +161,13 @@ async def issue_invoices(
                 "id": draft.id,
                 "account_id": account_id,
                 "number": numbers[draft.id],
-                "issued_on": today,
+                "issued_on": issued_on,
                 "due_on": due_on,
             }
             for draft, (account_id, _) in zip(drafts, opened, strict=True)
         ]
     )
+    return {draft.id: reference for draft, (_, reference) in zip(drafts, opened, strict=True)}
 
 
 async def discard_draft(session: AsyncSession, school_id: UUID, invoice_id: UUID) -> None:

@@ -135,6 +135,19 @@ class Accounts:
             .execution_options(synchronize_session=False)
         )
 
+    async def close(self, ids: Iterable[UUID], now: datetime) -> None:
+        """Mark accounts as closed, those that are not; their rows are locked already."""
+        await self._session.execute(
+            update(Account)
+            .where(
+                Account.school_id == self._school_id,
+                Account.id == func.any(_ids(ids)),
+                Account.closed_at.is_(None),
+            )
+            .values(closed_at=now)
+            .execution_options(synchronize_session=False)
+        )
+
     async def by_reference(self, references: Iterable[str]) -> dict[str, UUID]:
         """Return the account that each of the known references pays into."""
         query = select(PaymentReference.reference, PaymentReference.account_id).where(

@@ -41,6 +41,10 @@ class AccountClosed(errors.Conflict):
     """The wallet or invoice is closed."""
 
 
+class AccountNotEmpty(errors.Conflict):
+    """There is still money in it, or owed on it."""
+
+
 class AlreadyReversed(errors.Conflict):
     """This was undone before."""
 
@@ -121,6 +125,18 @@ async def open_with_references(
     )
     await session.flush()
     return opened
+
+
+async def close(session: AsyncSession, school_id: UUID, account_ids: Iterable[UUID]) -> None:
+    """Close accounts of the parents' side for good; their references then pay nothing any more.
+
+    Raises `AccountNotEmpty`.
+    """
+    accounts = Accounts(session, school_id)
+    balances = await accounts.locked(account_ids)
+    if any(balance.balance_cents for balance in balances.values()):
+        raise AccountNotEmpty
+    await accounts.close(balances, clock.now())
 
 
 async def add_reference(

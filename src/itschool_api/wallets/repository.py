@@ -85,6 +85,27 @@ class Wallets:
         )
         return (await self._session.execute(query)).scalar_one()
 
+    async def references(self) -> Sequence[Any]:
+        """Return all references with their student and compartment, the newest first."""
+        query = (
+            select(Wallet.student_id, Wallet.compartment_id, PaymentReference.reference)
+            .join(
+                PaymentReference,
+                (PaymentReference.school_id == Wallet.school_id)
+                & (PaymentReference.account_id == Wallet.account_id),
+            )
+            .where(Wallet.school_id == self._school_id)
+            .order_by(PaymentReference.created_at.desc(), PaymentReference.reference.desc())
+        )
+        return (await self._session.execute(query)).all()
+
+    async def of(self, student_id: UUID) -> Sequence[Wallet]:
+        """Return a student's wallets."""
+        query = select(Wallet).where(
+            Wallet.school_id == self._school_id, Wallet.student_id == student_id
+        )
+        return (await self._session.execute(query)).scalars().all()
+
     async def missing(self, student_ids: Sequence[UUID] | None) -> Sequence[Any]:
         """Return the pairs of active student and compartment that have no wallet."""
         query = (

@@ -64,6 +64,22 @@ async def open_missing(
     await session.flush()
 
 
+async def close(session: AsyncSession, school_id: UUID, student_id: UUID) -> None:
+    """Close a leaver's wallets; what is still paid into them waits in suspense (rule 29).
+
+    Raises `ledger.AccountNotEmpty`.
+    """
+    accounts = [each.account_id for each in await Wallets(session, school_id).of(student_id)]
+    await ledger.close(session, school_id, accounts)
+
+
+async def references(session: AsyncSession, school_id: UUID) -> dict[tuple[UUID, UUID], Reference]:
+    """Return the shown reference of every wallet by student and compartment: for whole mailings."""
+    rows = await Wallets(session, school_id).references()
+    # The newest come first, so the first that a wallet had is what stays.
+    return {(row.student_id, row.compartment_id): Reference(row.reference) for row in rows}
+
+
 async def list_wallets(
     session: AsyncSession,
     caller: Caller,
