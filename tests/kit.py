@@ -4,6 +4,7 @@ import itertools
 import random
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient, Response
+from sqlalchemy import event
 
 from itschool_api import opening
 from itschool_api.auth import service as auth
@@ -286,6 +288,22 @@ class School:
             ),
             status,
         )
+
+
+@contextmanager
+def counted_statements(app: FastAPI) -> Iterator[list[str]]:
+    """Collect the SQL statements that the application sends meanwhile."""
+    engine = app.state.sessions.kw["bind"].sync_engine
+    statements: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 async def logged_in(app: FastAPI, user_name: str, password: str = PASSWORD) -> AsyncClient:

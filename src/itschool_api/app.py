@@ -15,8 +15,10 @@ from itschool_api.auth import endpoints as auth_endpoints
 from itschool_api.auth import service as auth
 from itschool_api.auth import tokens
 from itschool_api.banking import endpoints as banking_endpoints
+from itschool_api.dashboard import endpoints as dashboard_endpoints
 from itschool_api.database import create_engine, create_sessions
 from itschool_api.enrolments import endpoints as enrolments_endpoints
+from itschool_api.events import endpoints as events_endpoints
 from itschool_api.families import endpoints as families_endpoints
 from itschool_api.invoices import endpoints as invoices_endpoints
 from itschool_api.schools import endpoints as schools_endpoints
@@ -27,9 +29,11 @@ from itschool_api.wallets import endpoints as wallets_endpoints
 _ROUTERS = (
     auth_endpoints.router,
     schools_endpoints.router,
+    dashboard_endpoints.router,
     wallets_endpoints.router,
     invoices_endpoints.router,
     banking_endpoints.router,
+    events_endpoints.router,
     families_endpoints.router,
     enrolments_endpoints.router,
     health.router,

@@ -28,9 +28,19 @@ def _printable(text: str) -> str:
     return text
 
 
+def _unix_lines(text: str) -> str:
+    """End lines in one way: forms of browsers and of Windows send two characters."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(_printable)]
 ShortText = Annotated[str, StringConstraints(max_length=120), AfterValidator(_printable)]
-LongText = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_printable)]
+LongText = Annotated[
+    str,
+    StringConstraints(max_length=10_000),
+    AfterValidator(_unix_lines),
+    AfterValidator(_printable),
+]
 Email = Annotated[
     str,
     StringConstraints(

@@ -15,6 +15,7 @@ from itschool_api import idempotency  # noqa: F401
 from itschool_api.auth import models as _auth  # noqa: F401
 from itschool_api.banking import models as _banking  # noqa: F401
 from itschool_api.database import Base
+from itschool_api.events import models as _events  # noqa: F401
 from itschool_api.families import models as _families  # noqa: F401
 from itschool_api.invoices import models as _invoices  # noqa: F401
 from itschool_api.ledger import models as _ledger  # noqa: F401

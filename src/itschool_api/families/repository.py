@@ -59,6 +59,13 @@ def guardianships_of(
     )
 
 
+def class_groups_of(school_id: UUID, students: Selection) -> Selection:
+    """Select the ids of the class groups that any of `students` is or was enrolled in."""
+    return select(Enrolment.class_group_id).where(
+        Enrolment.school_id == school_id, Enrolment.student_id.in_(students)
+    )
+
+
 class People:
     """Students, class groups, guardians, families."""
 

@@ -11,7 +11,7 @@ from itschool_api.auth.caller import Caller, Role, Scope
 from itschool_api.database import Selection, new_id, refusing
 from itschool_api.families import models
 from itschool_api.families.models import Guardianship
-from itschool_api.families.repository import People, guardianships_of
+from itschool_api.families.repository import People, class_groups_of, guardianships_of
 from itschool_api.families.schemas import (
     ClassGroup,
     ClassGroupPage,
@@ -87,6 +87,11 @@ def visible_students(caller: Caller, *, money: bool) -> Selection:
     if money:
         links = links.where(Guardianship.sees_money)
     return links.with_only_columns(Guardianship.student_id)
+
+
+def visible_class_groups(caller: Caller) -> Selection:
+    """Select the ids of the class groups, of whatever year, that hold a child visible today."""
+    return class_groups_of(caller.school_id, visible_students(caller, money=False))
 
 
 def visible_families(caller: Caller) -> Selection:

@@ -189,6 +189,11 @@ async def today(session: AsyncSession, school_id: UUID) -> date:
     return clock.today(await Schools(session).time_zone(school_id))
 
 
+async def time_zone(session: AsyncSession, school_id: UUID) -> str:
+    """Return the school's time zone (an IANA name)."""
+    return await Schools(session).time_zone(school_id)
+
+
 async def years(session: AsyncSession, school_id: UUID) -> Sequence[SchoolYear]:
     """Return the school's years, newest first."""
     return await Schools(session).years(school_id)

@@ -1,0 +1,1 @@
+"""Events: what happens at the school, when, and whom it concerns."""

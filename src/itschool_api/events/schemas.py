@@ -1,0 +1,109 @@
+"""What clients send to and receive about events."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from itschool_api.contract import Document, Form, LongText, Name
+from itschool_api.pagination import Page
+
+MOST_CLASS_GROUPS = 200
+MOST_STUDENTS = 1000
+
+# Bounds that no school meets, and that keep every reckoning with days within the calendar.
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2199, 12, 31))]
+Instant = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2199, 12, 31, tzinfo=UTC)),
+]
+
+
+class NewAudience(Form):
+    """Whom an event is for: the whole school, or class groups and students."""
+
+    whole_school: bool = Field(False, examples=[True])
+    class_group_ids: list[UUID] = Field(
+        default_factory=list, max_length=MOST_CLASS_GROUPS, examples=[[]]
+    )
+    student_ids: list[UUID] = Field(default_factory=list, max_length=MOST_STUDENTS, examples=[[]])
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if self.whole_school == bool(self.class_group_ids or self.student_ids):
+            raise ValueError("name either the whole school, or class groups and students")
+        return self
+
+
+class NewEvent(Form):
+    """The event to announce: from one instant to another, or for whole days."""
+
+    title: Name = Field(examples=["Marché de Noël"])
+    text: LongText = Field("", examples=["Venez nombreux !"])
+    place: Name | None = Field(None, examples=["Cour de récréation"])
+    begins_at: Instant | None = Field(
+        None,
+        description="With its offset from UTC; `ends_at` then is needed too.",
+        examples=["2026-12-18T16:00:00+01:00"],
+    )
+    ends_at: Instant | None = Field(None, examples=["2026-12-18T20:00:00+01:00"])
+    begins_on: Day | None = Field(
+        None,
+        description="For whole days, in place of instants; `ends_on` then is needed too.",
+        examples=[None],
+    )
+    ends_on: Day | None = Field(None, description="The last day.", examples=[None])
+    audience: NewAudience
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        match (self.begins_at, self.ends_at, self.begins_on, self.ends_on):
+            case (datetime() as begin, datetime() as end, None, None) if begin <= end:
+                return self
+            case (None, None, date() as begin, date() as end) if begin <= end:
+                return self
+            case (datetime(), datetime(), None, None):
+                raise ValueError("ends_at must not lie before begins_at")
+            case (None, None, date(), date()):
+                raise ValueError("ends_on must not lie before begins_on")
+        raise ValueError("give begins_at and ends_at, or begins_on and ends_on")
+
+
+class EventChanges(NewEvent):
+    """The event as it is from now on: what is left out is gone."""
+
+
+class Audience(Document):
+    """Whom an event is for; a parent is told only what concerns their own children."""
+
+    whole_school: bool
+    class_group_ids: list[UUID] = Field(max_length=MOST_CLASS_GROUPS, examples=[[]])
+    student_ids: list[UUID] = Field(max_length=MOST_STUDENTS, examples=[[]])
+
+
+class Event(Document):
+    """Something that happens at the school: it has either instants or days."""
+
+    id: UUID
+    title: str = Field(max_length=120, examples=["Marché de Noël"])
+    text: str = Field(max_length=10_000, examples=["Venez nombreux !"])
+    place: str | None = Field(max_length=120, examples=["Cour de récréation"])
+    begins_at: datetime | None = Field(
+        description="Null where it lasts whole days.", examples=["2026-12-18T15:00:00Z"]
+    )
+    ends_at: datetime | None = Field(
+        description="Null where it lasts whole days.", examples=["2026-12-18T19:00:00Z"]
+    )
+    begins_on: date | None = Field(
+        description="The first day; null where it has instants.", examples=[None]
+    )
+    ends_on: date | None = Field(
+        description="The last day; null where it has instants.", examples=[None]
+    )
+    audience: Audience
+    created_at: datetime
+
+
+class EventPage(Page[Event]):
+    """A part of the events, by their beginning."""
