@@ -17,11 +17,14 @@ from sqlalchemy import event
 from itschool_api import opening
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Role, Scope
+from itschool_api.banking import audit as banking_audit
 from itschool_api.banking import coda
-from itschool_api.database import Sessions, enter_school, new_id
+from itschool_api.database import Sessions, enter_school, new_id, school_transaction
 from itschool_api.families import service as families
 from itschool_api.families.models import FamilyStudent
 from itschool_api.families.schemas import NewGuardian
+from itschool_api.invoices import audit as invoices_audit
+from itschool_api.ledger import audit as ledger_audit
 from itschool_api.money import Cents
 
 PAYER = coda.Counterparty("BE71096123456769", "EUR", "GKCCBEBB", "AN PEETERS")
@@ -256,6 +259,16 @@ class School:
         pay = ok(await self.manager.get(f"/v1/invoices/{issued['id']}/payment"))
         return issued | {"reference": pay["reference"]}
 
+    async def bank_account(self) -> str:
+        """Add one more bank account, and return its IBAN."""
+        iban = belgian_iban()
+        async with self.sessions.begin() as session:
+            await enter_school(session, self.id)
+            await opening.add_bank_account(
+                session, self.id, iban=iban, bic="KREDBEBB", holder="Ecole de test"
+            )
+        return iban
+
     def coda(
         self,
         *movements: coda.Movement,
@@ -316,7 +329,15 @@ async def logged_in(app: FastAPI, user_name: str, password: str = PASSWORD) -> A
     return client_of(app, ok(answer)["access_token"])
 
 
-async def open_school(app: FastAPI) -> School:
+async def books_are_clean(school: School) -> None:
+    """Recompute the school's books, as `itschool ledger verify` does."""
+    async with school_transaction(school.sessions, school.id) as session:
+        assert await ledger_audit.findings(session, school.id) == []
+        assert await invoices_audit.findings(session, school.id) == []
+        assert await banking_audit.findings(session, school.id) == []
+
+
+async def open_school(app: FastAPI, *, spread_excess: bool = True) -> School:
     """Open a school as the operator does, with a bank account and a manager."""
     iban = belgian_iban()
     sessions: Sessions = app.state.sessions
@@ -330,6 +351,7 @@ async def open_school(app: FastAPI) -> School:
                 city="Bruxelles",
                 language="fr",
                 enterprise_number="0403.200.393",
+                spread_excess=spread_excess,
             ),
         )
         await opening.add_bank_account(

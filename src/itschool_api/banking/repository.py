@@ -122,7 +122,7 @@ class Transactions:
     async def add(self, planned: Sequence[Planned], statement_ids: dict[int, UUID]) -> None:
         """Insert transactions in one batch."""
         await self._session.execute(
-            insert(BankTransaction),
+            insert(BankTransaction).execution_options(render_nulls=True),
             [
                 {
                     "school_id": self._school_id,
@@ -148,7 +148,7 @@ class Transactions:
     async def allocate(self, parts: Sequence[tuple[UUID, UUID]], by: str, now: datetime) -> None:
         """Insert which transfer settled which transaction."""
         await self._session.execute(
-            insert(Allocation),
+            insert(Allocation).execution_options(render_nulls=True),
             [
                 {
                     "school_id": self._school_id,

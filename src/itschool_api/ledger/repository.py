@@ -90,9 +90,12 @@ class Accounts:
         }
 
     async def add_transfers(self, booked: Sequence[Booked], now: datetime) -> None:
-        """Insert transfers in one batch."""
+        """Insert transfers in one batch.
+
+        Without `render_nulls` there would be a batch for each run of rows with the same nulls.
+        """
         await self._session.execute(
-            insert(Transfer),
+            insert(Transfer).execution_options(render_nulls=True),
             [
                 {
                     "school_id": self._school_id,

@@ -71,14 +71,15 @@ def read_opening(record: str, line: int) -> Opening:
     return Opening(account, structure, code == " ", currency, milli, opened_on, int(number))
 
 
-def check_same_account(closing: str, opening: str, line: int) -> None:
+def check_same_account(closing: str, opening: Opening, line: int) -> None:
     """Check that record 8 is of the account and currency of record 1 (page 26)."""
-    if closing[4:41] != opening[5:42]:
+    account, currency = _account_of(closing[4:41], opening.structure)
+    if (account, currency) != (opening.account, opening.currency):
         raise CodaError(
             line,
             5,
-            " ".join(closing[4:41].split()),
-            " ".join(opening[5:42].split()),
+            f"{account} {currency}",
+            f"{opening.account} {opening.currency}",
             "the new balance is of another account than the old balance",
         )
 

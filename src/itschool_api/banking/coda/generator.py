@@ -24,16 +24,13 @@ SCHOOL: Final = Account(
 )
 
 OPENING: Final = Cents(1_000_00)
-_FIRST: Final = ("Marie", "Louise", "Emma", "Jules", "Noah", "Adam", "Lina", "Fatima", "Jan", "Zoé")
+_FIRST: Final = (
+    *("Marie", "Louise", "Emma", "Jules", "Noah", "Adam", "Lina", "Fatima", "Jan", "Els"),
+    *("Koen", "Aline", "Yasmine", "Arthur", "Mohamed", "Lucas", "Anna", "Eline", "Victor", "Zoé"),
+)
 _LAST: Final = (
-    "Dupont",
-    "Peeters",
-    "Janssens",
-    "Lambert",
-    "Maes",
-    "Nguyen",
-    "El Amrani",
-    "Lefèvre",
+    *("Dupont", "Peeters", "Janssens", "Lambert", "Maes", "Nguyen", "El Amrani", "Claes"),
+    *("Jacobs", "Mertens", "Willems", "Dubois", "Leroy", "Simon", "De Smet", "Lefèvre"),
 )
 _STREETS: Final = ("Rue Haute", "Kerkstraat", "Avenue Louise", "Stationsstraat", "Rue du Moulin")
 _PLACES: Final = ("1000 BRUXELLES", "2000 ANTWERPEN", "4000 LIEGE", "9000 GENT", "5000 NAMUR")

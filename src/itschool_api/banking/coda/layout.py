@@ -29,11 +29,14 @@ def records_of(data: bytes) -> tuple[list[str], bool]:
     had_nul = b"\0" in data
     if had_nul:
         data = data.replace(b"\0", b" ")
-    records = _cut_utf8(data) or _cut_cp1252(data)
-    if not records:
-        raise CodaError(1, 1, "", "a record 0", "the file is empty")
+    try:
+        records = _cut(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        records = []
     if not _is_whole(records):
-        raise _wrong_length(records)
+        records = _cut_cp1252(data)
+        if not _is_whole(records):
+            raise _wrong_length(records)
     return records, had_nul
 
 
@@ -51,23 +54,15 @@ def _cut(text: str) -> list[str]:
     if "\n" not in text:
         text = text.rstrip(_END_OF_FILE)
         return [text[start : start + WIDTH] for start in range(0, len(text), WIDTH)]
-    records = text.split("\r\n" if text[WIDTH : WIDTH + 2] == "\r\n" else "\n")
-    if "\r" in records[0] or not _is_whole(records[:-1]):
+    end = "\r\n" if text[WIDTH : WIDTH + 2] == "\r\n" else "\n"
+    records = text.split(end)
+    if text.count("\n") >= len(records) or "\r" in records[0]:  # the line ends are mixed
         records = text.replace("\r\n", "\n").split("\n")
     while records and not records[-1].strip(_END_OF_FILE):
         records.pop()
     if records:
         records[-1] = records[-1].rstrip(_END_OF_FILE)
     return records
-
-
-def _cut_utf8(data: bytes) -> list[str] | None:
-    """Cut as UTF-8, or give nothing when that does not yield whole records."""
-    try:
-        records = _cut(data.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        return None
-    return records if _is_whole(records) else None
 
 
 def _is_whole(records: list[str]) -> bool:
@@ -93,6 +88,7 @@ def _mended(record: str) -> str:
 
 
 def _wrong_length(records: list[str]) -> CodaError:
+    """Say where the first record of another length is."""
     for line, record in enumerate(records, start=1):
         if len(record) != WIDTH:
             return CodaError(
@@ -102,4 +98,4 @@ def _wrong_length(records: list[str]) -> CodaError:
                 f"{WIDTH} characters",
                 "a record has the wrong length",
             )
-    raise LookupError  # pragma: no cover  (only called where there is such a record)
+    return CodaError(1, 1, "", "a record 0", "the file is empty")

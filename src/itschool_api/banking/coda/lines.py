@@ -75,7 +75,7 @@ class Days(dict[str, date | None]):
 
 
 def read_movement(  # noqa: C901, PLR0915  (the hot path stays in one frame)
-    records: list[str], at: int, ordinal: int, days: Days, *, is_euro: bool
+    records: list[str], at: int, ordinal: int, days: Days, is_euro: bool
 ) -> tuple[Movement, int]:
     """Read the movement at an index, with its records 2.2 to 3.3; give it and the next index.
 
@@ -179,26 +179,31 @@ def _read_information(records: list[str], at: int, key: str) -> tuple[tuple[Info
     """Read all groups of records 3.1 to 3.3 of one movement (pages 22 to 25)."""
     groups = []
     sequence = key[:4]
-    while (record := records[at])[:2] == "31":
+    record = records[at]
+    while record[:2] == "31":
         own_key, code, form, text = _FIELDS_31(record)
         if own_key[:4] != sequence:
             raise _stray(record, at + 1, sequence)
         if not is_number(own_key) or form not in "01":
             raise _bad_information(record, at + 1)
         at += 1
-        following = records[at]
-        if following[:2] == "32":
-            if following[2:10] != own_key:
-                raise _stray(following, at + 1, own_key)
-            text += following[10:115]
+        record = records[at]
+        if record[:2] == "32":
+            if record[2:10] != own_key:
+                raise _stray(record, at + 1, own_key)
+            text += record[10:115]
             at += 1
-            following = records[at]
-        if following[:2] == "33":
-            if following[2:10] != own_key:
-                raise _stray(following, at + 1, own_key)
-            text += following[10:100]
+            record = records[at]
+        if record[:2] == "33":
+            if record[2:10] != own_key:
+                raise _stray(record, at + 1, own_key)
+            text += record[10:100]
             at += 1
-        form, text = (text[:3], text[3:]) if form == "1" else ("", text)
+            record = records[at]
+        if form == "1":
+            form, text = text[:3], text[3:]
+        else:
+            form = ""
         groups.append(_new(Information, (int(own_key[4:]), code.rstrip(), form, text.rstrip())))
     return tuple(groups), at
 

@@ -48,15 +48,16 @@ class Movements:
         credit_milli = debit_milli = 0
         at = self._at
         while (record := records[at])[:2] == "21":
-            movement, at = read_movement(records, at, len(movements) + 1, days, is_euro=is_euro)
-            detail = movement.detail
-            if detail == 0:
+            is_booked = record[6:10] == "0000"
+            ordinal = len(movements) + is_booked  # a detail carries that of its movement
+            movement, at = read_movement(records, at, ordinal, days, is_euro)
+            if is_booked:
                 amount = movement.amount_milli
                 if amount >= 0:
                     credit_milli += amount
                 else:
                     debit_milli -= amount
-            if detail == 0 and record[53] in SINGLE_TYPES:
+            if is_booked and record[53] in SINGLE_TYPES:
                 if self._items:
                     self._close()
                 sequence = movement.sequence
@@ -124,9 +125,8 @@ class Movements:
         head = self.movements[-1]
         if self._is_separate and head.type not in SINGLE_TYPES and kind != "9":
             self._close()
-            self.movements.append(movement._replace(ordinal=len(self.movements) + 1))
+            self._append_alone(movement)
             return
-        movement = movement._replace(ordinal=head.ordinal)
         owner = self._items[-1][0] if kind == "9" and self._items else head
         if _DETAIL_OF[kind] != owner.type:
             self._find(
@@ -141,7 +141,10 @@ class Movements:
         """Take a detail whose total is in another file: it stands alone and posts nothing."""
         self._close()
         self._sequence, self._detail = movement.sequence, movement.detail
-        self.movements.append(movement)
+        self._append_alone(movement)
+
+    def _append_alone(self, movement: Movement) -> None:
+        self.movements.append(movement._replace(ordinal=len(self.movements) + 1))
 
     def _number_detail(self, detail: int, line: int) -> None:
         """Check that detail numbers rise; they are counted over records 2.1 and 3.1 (6)."""
