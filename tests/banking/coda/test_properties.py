@@ -24,7 +24,7 @@ READ = coda.parse(EVERY_KIND)
 
 
 @given(st.lists(statements(), min_size=1, max_size=2))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_what_is_written_is_read_back(written: list[coda.Statement]) -> None:
     assert coda.parse(coda.write(written)) == written
 
@@ -120,8 +120,20 @@ def refused_or_read(data: bytes) -> None:
         lambda data: data.decode("cp1252").encode(),
         lambda data: b"\xef\xbb\xbf" + data.decode("cp1252").encode(),
         lambda data: data.replace(b"\r\n", b"\n", 5),
+        lambda data: data[:130] + data[130:].replace(b"\r\n", b"\n"),
     ],
-    ids=["lf", "none", "none-1a", "1a", "blank-lines", "no-last-end", "utf-8", "bom", "mixed"],
+    ids=[
+        "lf",
+        "none",
+        "none-1a",
+        "1a",
+        "blank-lines",
+        "no-last-end",
+        "utf-8",
+        "bom",
+        "mixed-lf",
+        "mixed-crlf",
+    ],
 )
 def test_line_ends_and_character_set_change_nothing(dressed: Callable[[bytes], bytes]) -> None:
     read = coda.parse(dressed(EVERY_KIND))

@@ -54,9 +54,10 @@ def _cut(text: str) -> list[str]:
     if "\n" not in text:
         text = text.rstrip(_END_OF_FILE)
         return [text[start : start + WIDTH] for start in range(0, len(text), WIDTH)]
-    end = "\r\n" if text[WIDTH : WIDTH + 2] == "\r\n" else "\n"
-    records = text.split(end)
-    if text.count("\n") >= len(records) or "\r" in records[0]:  # the line ends are mixed
+    has_crlf = text[WIDTH : WIDTH + 2] == "\r\n"
+    records = text.split("\r\n" if has_crlf else "\n")
+    is_mixed = text.count("\n") >= len(records) if has_crlf else "\r\n" in text
+    if is_mixed:
         records = text.replace("\r\n", "\n").split("\n")
     while records and not records[-1].strip(_END_OF_FILE):
         records.pop()
