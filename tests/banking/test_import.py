@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 
-from itschool_api import references
+from itschool_api import clock, references
 from itschool_api.auth.caller import Role, Scope
 from itschool_api.banking import coda
 from itschool_api.banking.coda.builders import (
@@ -28,7 +28,7 @@ from itschool_api.money import Cents
 from tests.kit import PAYER, Child, School, books_are_clean, ok, once, open_school, problem
 
 pytestmark = pytest.mark.anyio
-TODAY = date.today()
+TODAY = clock.today("Europe/Brussels")
 
 
 async def balance(child: Child) -> int:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from itschool_api import clock
 from itschool_api.auth.caller import Role
 from itschool_api.banking.coda.builders import payment
 from itschool_api.money import Cents
 from tests.kit import PAYER, Child, School, books_are_clean, ok, once, problem
 
 pytestmark = pytest.mark.anyio
-TODAY = date.today()
+TODAY = clock.today("Europe/Brussels")
 
 
 def new_invoice(child: Child, *cents: int, **more: Any) -> dict[str, Any]:

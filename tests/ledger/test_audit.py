@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -111,6 +112,12 @@ async def open_wallet(school: School) -> Posting:
     return posting
 
 
+async def post(school: School, posting: Posting, holding: list[UUID]) -> None:
+    async with school_transaction(school.sessions, school.id) as session:
+        locked = await service.lock(session, school.id, holding)
+        await service.post(session, locked, [posting])
+
+
 async def reverse(school: School, posting: Posting) -> None:
     async with school_transaction(school.sessions, school.id) as session:
         await service.reverse(session, school.id, [posting.id], DAY)
@@ -154,14 +161,10 @@ async def test_a_cause_is_booked_once(school: School) -> None:
         posting.source_id, posting.target_id, Cents(1), posting.cause, posting.booked_on
     )
     with pytest.raises(IntegrityError):
-        async with school_transaction(school.sessions, school.id) as session:
-            locked = await service.lock(session, school.id, [posting.target_id])
-            await service.post(session, locked, [again])
+        await post(school, again, holding=[posting.target_id])
 
 
 async def test_nobody_moves_money_on_accounts_that_are_not_held(school: School) -> None:
     posting = await open_wallet(school)
     with pytest.raises(LookupError):
-        async with school_transaction(school.sessions, school.id) as session:
-            locked = await service.lock(session, school.id, [])
-            await service.post(session, locked, [posting])
+        await post(school, posting, holding=[])
