@@ -87,7 +87,12 @@ def _print(
                 f"[yellow]line {finding.line}: {escape(finding.message)} ({finding.code})[/]"
             )
     movements = sum(len(statement.movements) for statement in read)
-    console.print(f"[green]{escape(name)}: {len(read)} statements, {movements} movements[/]\n")
+    counted = f"{_count(len(read), 'statement')}, {_count(movements, 'movement')}"
+    console.print(f"[green]{escape(name)}: {counted}[/]\n")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _table(name: str, statement: coda.Statement) -> Table:

@@ -46,7 +46,7 @@ def amounts() -> list[tuple[int, int]]:
         (line, column)
         for line, record in enumerate(EVERY_KIND.split(b"\r\n"))
         for kind, (start, end) in fields.items()
-        if record.startswith(kind) and record[53:54] not in {b"8", b"9"} | {b""}
+        if record.startswith(kind) and (kind != b"21" or record[53:54] not in {b"8", b"9"})
         for column in range(start, end)
     ]
 
