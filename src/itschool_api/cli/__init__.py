@@ -3,6 +3,7 @@
 import typer
 
 from itschool_api.cli import coda, db, ledger, openapi, school, user
+from itschool_api.cli.demo import demo
 from itschool_api.cli.serve import serve, worker
 
 app = typer.Typer(
@@ -11,6 +12,7 @@ app = typer.Typer(
     help="The API that schools run on.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(demo)
 app.command()(serve)
 app.command()(worker)
 app.add_typer(coda.app, name="coda")
