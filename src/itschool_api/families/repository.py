@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.database import Selection
@@ -42,7 +42,9 @@ def matches(search: str, *columns: Any) -> ColumnElement[bool]:
 def guardianships_of(
     school_id: UUID, user_id: UUID | None, today: ColumnElement[date]
 ) -> Selection:
-    """Select the guardianships of a user that count today."""
+    """Select the guardianships of a user that count today; whoever is no user has none."""
+    # Compared with None, the column would match the guardians who cannot log in yet.
+    theirs = false() if user_id is None else Guardian.user_id == user_id
     return (
         select(Guardianship)
         .join(
@@ -52,7 +54,7 @@ def guardianships_of(
         )
         .where(
             Guardianship.school_id == school_id,
-            Guardian.user_id == user_id,
+            theirs,
             Guardianship.starts_on <= today,
             or_(Guardianship.ends_on.is_(None), Guardianship.ends_on >= today),
         )
