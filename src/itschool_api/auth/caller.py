@@ -22,6 +22,7 @@ class Scope(StrEnum):
 
     PROFILE_READ = "profile:read"
     PASSWORD_WRITE = "password:write"  # noqa: S105 - a scope's name
+    SCHOOL_READ = "school:read"
     STUDENTS_READ = "students:read"
     PEOPLE_READ = "people:read"
     PEOPLE_WRITE = "people:write"
@@ -41,6 +42,7 @@ class Scope(StrEnum):
 DESCRIPTIONS: Final[Mapping[Scope, str]] = {
     Scope.PROFILE_READ: "Read who you are.",
     Scope.PASSWORD_WRITE: "Set your password.",
+    Scope.SCHOOL_READ: "Read the school's years.",
     Scope.STUDENTS_READ: "Read students.",
     Scope.PEOPLE_READ: "Read class groups, guardians and families.",
     Scope.PEOPLE_WRITE: "Create students, class groups, guardians and families.",
@@ -77,6 +79,7 @@ _OWN = dict.fromkeys(
 )
 _OFFICE_READS = dict.fromkeys(
     (
+        Scope.SCHOOL_READ,
         Scope.STUDENTS_READ,
         Scope.PEOPLE_READ,
         Scope.WALLETS_READ,
@@ -108,7 +111,11 @@ POLICY: Final[Mapping[Role, Mapping[Scope, Reach]]] = {
     Role.ADMIN: _EVERYTHING | {Scope.API_KEYS_WRITE: Reach.SCHOOL},
 }
 # What anybody may do who is logged in; an API key has no profile and no password.
-_PERSONAL = {Scope.PROFILE_READ: Reach.OWN, Scope.PASSWORD_WRITE: Reach.OWN}
+_PERSONAL = {
+    Scope.PROFILE_READ: Reach.OWN,
+    Scope.PASSWORD_WRITE: Reach.OWN,
+    Scope.SCHOOL_READ: Reach.SCHOOL,
+}
 # Keys act for the school's office, so they may hold all that an admin may, but make no keys.
 KEY_SCOPES: Final[frozenset[Scope]] = frozenset(_EVERYTHING)
 

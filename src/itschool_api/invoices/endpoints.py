@@ -31,7 +31,10 @@ from itschool_api.wallets.service import WalletNotFound
 router = APIRouter(prefix="/v1/invoices", tags=["invoices"])
 
 InvoiceReader = Annotated[Caller, Security(authenticate, scopes=[Scope.INVOICES_READ])]
-InvoiceWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.INVOICES_WRITE])]
+# Whoever writes an invoice is answered with it.
+InvoiceWriter = Annotated[
+    Caller, Security(authenticate, scopes=[Scope.INVOICES_WRITE, Scope.INVOICES_READ])
+]
 InvoicePayer = Annotated[
     Caller,
     Security(authenticate, scopes=[Scope.INVOICES_PAY, Scope.INVOICES_READ, Scope.WALLETS_READ]),
@@ -165,6 +168,8 @@ async def pay_invoice(
     key: idempotency.Key,
 ) -> Response:
     """Pay an invoice, or a part of it, from a wallet; answers the invoice as it is then."""
+    # A repeated request too is answered only to those who see the invoice now.
+    await service.account_of(session, caller, invoice_id)
     once = await idempotency.claim(
         session, caller.school_id, caller.name, key, f"pay_invoice/{invoice_id}", form
     )
