@@ -16,6 +16,8 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from itschool_api import embedded, schema
 from itschool_api.app import create_app
@@ -112,6 +114,14 @@ async def app(settings: Settings, database_url: str) -> AsyncIterator[FastAPI]:
     app = create_app(settings, database_url)
     async with app.router.lifespan_context(app):
         yield app
+
+
+@pytest.fixture(scope="session")
+async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
+    """The database as the tables' owner, to look behind the program's back."""
+    engine = create_async_engine(owner_url, poolclass=NullPool)
+    yield engine
+    await engine.dispose()
 
 
 @pytest.fixture

@@ -1,0 +1,119 @@
+"""Who may do what, written by hand: the oracle, which knows nothing of the code's own policy.
+
+One line for each operation of the contract: its id, the scopes that it asks of an API key (`-`:
+it is not for keys; `any`: every valid key may), and the status that each caller gets for parent
+A's or the school's objects. Whoever may not do such a thing at all gets 403; whoever may, but not
+with these objects, gets 404 as if they were not there.
+
+A new operation needs its line here, and its request in `requests.py`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tests.access.world import CALLERS
+
+PUBLIC: Final = frozenset(
+    {
+        "create_token",
+        "request_login_token",
+        "redeem_login_token",
+        "read_liveness",
+        "read_readiness",
+    }
+)
+# What a session may do that came from a login token; all else is 403.
+RESTRICTED: Final = frozenset({"set_password", "log_out"})
+
+_TABLE: Final = """
+#                                                  parent    tea- acc- man-     other school
+# operation                 scopes                  A    B   cher ount ager admin  all  key
+log_out                     any                    204  204  204  204  204  204   204  204
+set_password                -                      200  200  200  200  200  200   200  403
+read_me                     -                      200  200  200  200  200  200   200  403
+list_school_years           school:read             200  200  200  200  200  200   200  200
+read_dashboard              events:read,invoices:read,wallets:read \
+                                                   200  200  403  200  200  200   200  200
+
+create_api_key              -                      403  403  403  403  403  201   201  403
+list_api_keys               -                      403  403  403  403  403  200   200  403
+revoke_api_key              -                      403  403  403  403  403  200   404  403
+
+list_wallets                wallets:read           200  200  403  200  200  200   200  200
+read_wallet                 wallets:read           200  404  403  200  200  200   404  404
+list_wallet_operations      wallets:read           200  404  403  200  200  200   404  404
+read_wallet_top_up          wallets:read           200  404  403  200  200  200   404  404
+
+create_invoice              invoices:read,invoices:write \
+                                                   403  403  403  201  201  201   404  404
+list_invoices               invoices:read          200  200  403  200  200  200   200  200
+summarise_invoices          invoices:read          200  200  403  200  200  200   200  200
+read_invoice                invoices:read          200  404  403  200  200  200   404  404
+discard_invoice             invoices:read,invoices:write \
+                                                   403  403  403  204  204  204   404  404
+issue_invoice               invoices:read,invoices:write \
+                                                   403  403  403  200  200  200   404  404
+read_invoice_payment        invoices:read          200  404  403  200  200  200   404  404
+read_invoice_pdf            invoices:read          200  404  403  200  200  200   404  404
+pay_invoice                 invoices:pay,invoices:read,wallets:read \
+                                                   201  404  403  201  201  201   404  404
+
+import_bank_statement       bank-statements:write  403  403  403  201  201  201   422  422
+list_bank_statements        bank-statements:read   403  403  403  200  200  200   200  200
+read_bank_statement         bank-statements:read   403  403  403  200  200  200   404  404
+list_bank_transactions      bank-transactions:read 403  403  403  200  200  200   200  200
+read_bank_transaction       bank-transactions:read 403  403  403  200  200  200   404  404
+allocate_bank_transaction   bank-transactions:write,invoices:read,wallets:read \
+                                                   403  403  403  201  201  201   404  404
+
+create_event                events:write           403  403  403  403  201  201   404  404
+list_events                 events:read            200  200  200  200  200  200   200  200
+read_event                  events:read            200  404  200  200  200  200   404  404
+change_event                events:write           403  403  403  403  200  200   404  404
+delete_event                events:write           403  403  403  403  204  204   404  404
+
+create_class_group          people:write           403  403  403  403  201  201   404  404
+list_class_groups           people:read            403  403  403  200  200  200   200  200
+list_students               students:read          200  200  403  200  200  200   200  200
+enrol_student               people:write           403  403  403  403  201  201   404  404
+read_student                students:read          200  404  403  200  200  200   404  404
+create_guardian             people:write           403  403  403  403  201  201   201  201
+list_guardians              people:read            403  403  403  200  200  200   200  200
+invite_guardian             people:write           403  403  403  403  202  202   404  404
+create_family               people:write           403  403  403  403  201  201   404  404
+list_families               people:read            403  403  403  200  200  200   200  200
+create_guardianship         people:write           403  403  403  403  201  201   404  404
+change_guardianship         people:write           403  403  403  403  200  200   404  404
+list_guardianships          people:read            403  403  403  200  200  200   200  200
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the table says of one operation."""
+
+    scopes: frozenset[str] | None
+    """Those that an API key needs; none: any key; None: it is not for keys."""
+    statuses: dict[str, int]
+    """Caller → status."""
+
+    @property
+    def success(self) -> int:
+        """The status of those who may."""
+        return min(self.statuses.values())
+
+
+def _rules() -> dict[str, Rule]:
+    rules = {}
+    for line in _TABLE.replace("\\\n", " ").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        operation, scopes, *statuses = line.split()
+        rules[operation] = Rule(
+            None if scopes == "-" else frozenset(set(scopes.split(",")) - {"any"}),
+            dict(zip(CALLERS, map(int, statuses), strict=True)),
+        )
+    return rules
+
+
+RULES: Final = _rules()

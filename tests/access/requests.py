@@ -1,0 +1,143 @@
+"""A valid request for each operation, aimed at parent A's or the school's objects."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from tests.access.world import World, event_form, files
+from tests.kit import PASSWORD, once
+
+Request = dict[str, Any]
+_MAKERS: Final[dict[str, Callable[[World], Awaitable[Request]]]] = {}
+
+
+def _for(operation: str) -> Callable[[Callable[[World], Awaitable[Request]]], None]:
+    def register(maker: Callable[[World], Awaitable[Request]]) -> None:
+        _MAKERS[operation] = maker
+
+    return register
+
+
+async def request_for(operation: str, world: World, path: str) -> Request:
+    """Return what to send: the path filled in, the body, the headers.
+
+    Path parameters are filled from the world's objects unless the maker made a fresh one.
+    """
+    maker = _MAKERS.get(operation)
+    made = dict(await maker(world)) if maker else {}
+    ids = world.ours.ids | made.pop("ids", {})
+    for name, value in ids.items():
+        path = path.replace(f"{{{name}_id}}", value)
+    assert "{" not in path, f"nothing fills {path}: add it to the world's ids"
+    return {"url": path, **made}
+
+
+@_for("set_password")
+async def _set_password(_: World) -> Request:
+    new = f"{PASSWORD} and more"
+    return {"json": {"new_password": new, "current_password": PASSWORD}}
+
+
+@_for("create_api_key")
+async def _create_api_key(_: World) -> Request:
+    return {"json": {"label": "Matrix", "scopes": ["events:read"]}}
+
+
+@_for("revoke_api_key")
+async def _revoke_api_key(world: World) -> Request:
+    return {"ids": {"key": world.ours.ids["key"]}}
+
+
+@_for("create_invoice")
+async def _create_invoice(world: World) -> Request:
+    ids = world.ours.ids
+    line = {"student_id": ids["student"], "label": "Garderie", "unit_cents": 75}
+    form = {"family_id": ids["family"], "label": "Garderie", "school_year_id": ids["school_year"]}
+    return {"json": {**form, "lines": [line]}}
+
+
+@_for("discard_invoice")
+async def _discard_invoice(world: World) -> Request:
+    return {"ids": {"invoice": await world.ours.fresh_draft()}}
+
+
+@_for("issue_invoice")
+async def _issue_invoice(world: World) -> Request:
+    return {"ids": {"invoice": await world.ours.fresh_draft()}, "json": {}}
+
+
+@_for("pay_invoice")
+async def _pay_invoice(world: World) -> Request:
+    form = {"wallet_id": world.ours.ids["wallet"], "amount_cents": 1}
+    return {"json": form, "headers": once()}
+
+
+@_for("import_bank_statement")
+async def _import_bank_statement(world: World) -> Request:
+    return files(world.ours.file())
+
+
+@_for("allocate_bank_transaction")
+async def _allocate_bank_transaction(world: World) -> Request:
+    part = {"wallet_id": world.ours.ids["wallet"], "amount_cents": 1_00}
+    return {
+        "ids": {"transaction": await world.ours.fresh_suspense()},
+        "json": {"allocations": [part]},
+        "headers": once(),
+    }
+
+
+@_for("create_event")
+async def _create_event(world: World) -> Request:
+    ids = world.ours.ids
+    audience = {"class_group_ids": [ids["class_group"]], "student_ids": [ids["student"]]}
+    return {"json": event_form(**audience)}
+
+
+@_for("change_event")
+async def _change_event(world: World) -> Request:
+    return {"json": event_form(student_ids=[world.ours.ids["student"]])}
+
+
+@_for("delete_event")
+async def _delete_event(world: World) -> Request:
+    return {"ids": {"event": await world.ours.fresh_event()}}
+
+
+@_for("create_class_group")
+async def _create_class_group(world: World) -> Request:
+    form = {"name": once()["Idempotency-Key"], "school_year_id": world.ours.ids["school_year"]}
+    return {"json": form}
+
+
+@_for("enrol_student")
+async def _enrol_student(world: World) -> Request:
+    form = {"first_name": "Jef", "last_name": "Claes"}
+    return {"json": form | {"class_group_id": world.ours.ids["class_group"]}}
+
+
+@_for("create_guardian")
+async def _create_guardian(_: World) -> Request:
+    return {"json": {"first_name": "Tom", "last_name": "Maes"}}
+
+
+@_for("invite_guardian")
+async def _invite_guardian(world: World) -> Request:
+    return {"ids": {"guardian": await world.ours.fresh_guardian()}}
+
+
+@_for("create_family")
+async def _create_family(world: World) -> Request:
+    members = [{"student_id": world.ours.ids["student"], "share_bp": 0}]
+    return {"json": {"name": "Famille Maes", "students": members}}
+
+
+@_for("create_guardianship")
+async def _create_guardianship(world: World) -> Request:
+    ids = world.ours.ids
+    link = {"student_id": ids["student"], "family_id": ids["family"], "sees_money": False}
+    return {"json": link | {"guardian_id": await world.ours.fresh_guardian()}}
+
+
+@_for("change_guardianship")
+async def _change_guardianship(_: World) -> Request:
+    return {"json": {"sees_money": True, "ends_on": None}}

@@ -1,0 +1,174 @@
+"""Ids of another school inside a body are refused as if nothing were there (SEC-02)."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from itschool_api import openapi
+from itschool_api.database import Base
+from tests.access.requests import request_for
+from tests.access.test_matrix import operations
+from tests.access.world import World
+
+pytestmark = pytest.mark.anyio
+
+# Every place of the contract's JSON forms that names something: operation, path within the body.
+PLACES = (
+    ("create_invoice", "family_id"),
+    ("create_invoice", "lines/0/student_id"),
+    ("create_invoice", "school_year_id"),
+    ("pay_invoice", "wallet_id"),
+    ("allocate_bank_transaction", "allocations/0/wallet_id"),
+    ("allocate_bank_transaction", "allocations/0/invoice_id"),
+    ("create_event", "audience/class_group_ids/0"),
+    ("create_event", "audience/student_ids/0"),
+    ("change_event", "audience/class_group_ids/0"),
+    ("change_event", "audience/student_ids/0"),
+    ("create_class_group", "school_year_id"),
+    ("enrol_student", "class_group_id"),
+    ("create_family", "students/0/student_id"),
+    ("create_guardianship", "guardian_id"),
+    ("create_guardianship", "student_id"),
+    ("create_guardianship", "family_id"),
+)
+
+
+def named_places(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Give every place of a JSON form that takes an id."""
+    document = openapi.document(app)
+
+    def walk(schema: dict[str, Any], path: str) -> Iterator[str]:
+        if "$ref" in schema:
+            schema = document["components"]["schemas"][schema["$ref"].split("/")[-1]]
+        for each in schema.get("anyOf", []):
+            yield from walk(each, path)
+        if schema.get("format") == "uuid":
+            yield path
+        if "items" in schema:
+            yield from walk(schema["items"], f"{path}/0")
+        for name, inner in schema.get("properties", {}).items():
+            yield from walk(inner, f"{path}/{name}")
+
+    for name, _, _, operation in operations(app):
+        content = operation.get("requestBody", {}).get("content", {})
+        for path in walk(content.get("application/json", {}).get("schema", {}), ""):
+            yield name, path.removeprefix("/")
+
+
+def replaced(body: dict[str, Any], path: str, value: str) -> dict[str, Any]:
+    """Return the body with another id in one place."""
+    body = copy.deepcopy(body)
+    *way, last = path.split("/")
+    place: Any = body
+    for step in way:
+        place = place[int(step)] if step.isdigit() else place.setdefault(step, [])
+    if last.isdigit():
+        place[:] = [value]
+    else:
+        place[last] = value
+    if last == "invoice_id":
+        place.pop("wallet_id", None)
+    return body
+
+
+async def rows(owner: AsyncEngine) -> dict[str, int]:
+    """Count the rows of every table, but those that count attempts."""
+    names = [name for name in Base.metadata.tables if name not in {"rate_counters", "api_keys"}]
+    query = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in names)  # noqa: S608
+    async with owner.connect() as connection:
+        return dict((await connection.execute(text(query))).tuples().all())
+
+
+async def test_every_place_is_tried(app: FastAPI) -> None:
+    assert set(named_places(app)) == set(PLACES)
+
+
+@pytest.mark.parametrize(("name", "path"), PLACES)
+async def test_an_id_of_another_school_is_as_good_as_none(
+    app: FastAPI, world: World, owner: AsyncEngine, name: str, path: str
+) -> None:
+    method, url = next((m, p) for n, m, p, _ in operations(app) if n == name)
+    kind = path.removesuffix("/0").split("/")[-1].removesuffix("s").removesuffix("_id")
+    answers = []
+    for value in (world.theirs.ids[kind], str(uuid4())):
+        request = await request_for(name, world, url)
+        request["json"] = replaced(request["json"], path, value)
+        before = await rows(owner)
+        answer = await world.ours.school.manager.request(method, **request)
+        assert await rows(owner) == before
+        problem = answer.json()
+        answers.append((problem["status"], problem["type"], problem.get("detail")))
+
+    assert answers[0] == answers[1]
+    assert answers[0][0] in {404, 422}
+
+
+@pytest.mark.parametrize(
+    ("url", "parameter", "kind"),
+    [
+        ("/v1/class-groups", "school_year", "school_year"),
+        ("/v1/students", "class_group", "class_group"),
+        ("/v1/guardianships", "guardian", "guardian"),
+        ("/v1/guardianships", "student", "student"),
+        ("/v1/wallets", "student", "student"),
+        ("/v1/invoices", "school_year", "school_year"),
+        ("/v1/invoices", "student", "student"),
+        ("/v1/invoices", "family", "family"),
+        ("/v1/bank-transactions", "statement", "statement"),
+    ],
+)
+async def test_a_filter_by_an_id_of_another_school_finds_nothing(
+    world: World, url: str, parameter: str, kind: str
+) -> None:
+    answer = await world.ours.school.manager.get(url, params={parameter: world.theirs.ids[kind]})
+
+    assert answer.json()["items"] == []
+
+
+async def test_a_parent_cannot_filter_their_way_to_another_family(world: World) -> None:
+    """SEC-01."""
+    ids, neighbour = world.ours.ids, world.neighbour.parent
+
+    for url, parameter, kind in (
+        ("/v1/wallets", "student", "student"),
+        ("/v1/invoices", "student", "student"),
+        ("/v1/invoices", "family", "family"),
+        ("/v1/students", "class_group", "class_group"),
+    ):
+        answer = await neighbour.get(url, params={parameter: ids[kind]})
+        assert answer.json()["items"] == [], url
+    for url in ("/v1/wallets", "/v1/students"):
+        assert (await neighbour.get(url, params={"search": "Noor"})).json()["items"] == []
+
+
+async def test_a_parent_pays_neither_from_nor_for_another_family(world: World) -> None:
+    """SEC-01: seeing one side of a payment is not enough."""
+    ids, neighbour = world.ours.ids, world.neighbour
+    theirs = await world.ours.school.invoice(neighbour, 5_00)
+    keyed = {"Idempotency-Key": str(uuid4())}
+
+    for_them = await world.ours.child.parent.post(
+        f"/v1/invoices/{theirs['id']}/payments", json={"wallet_id": ids["wallet"]}, headers=keyed
+    )
+    from_them = await neighbour.parent.post(
+        f"/v1/invoices/{theirs['id']}/payments", json={"wallet_id": ids["wallet"]}, headers=keyed
+    )
+
+    assert (for_them.status_code, from_them.status_code) == (404, 404)
+
+
+async def test_a_cursor_of_another_caller_shows_only_ones_own(world: World) -> None:
+    """SEC-01: a cursor is a place in a list, and no right to it."""
+    manager = world.ours.school.manager
+    page = (await manager.get("/v1/invoices", params={"limit": 1})).json()
+
+    answer = await world.neighbour.parent.get("/v1/invoices", params={"cursor": page["next"]})
+
+    assert answer.status_code == 200
+    assert world.ours.ids["family"] not in answer.text

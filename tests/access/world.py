@@ -1,0 +1,196 @@
+"""Two schools that look alike, their people, and one object of each kind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+
+from itschool_api.auth.caller import KEY_SCOPES, Role
+from itschool_api.banking.coda.builders import payment, transfer
+from itschool_api.money import Cents
+from tests.auth.ways_in import restricted_session
+from tests.kit import PAYER, Child, School, ok, open_school
+
+# The callers who are somebody, in the order of the policy's columns.
+ROLES: Final[Mapping[str, Role]] = {
+    "parent A": Role.GUARDIAN,
+    "parent B": Role.GUARDIAN,
+    "teacher": Role.TEACHER,
+    "accountant": Role.ACCOUNTANT,
+    "manager": Role.MANAGER,
+    "admin": Role.ADMIN,
+}
+FOREIGN_PERSON: Final = "everything at another school"
+FOREIGN_KEY: Final = "key of another school"
+CALLERS: Final = (*ROLES, FOREIGN_PERSON, FOREIGN_KEY)
+
+
+@dataclass
+class Objects:
+    """A school with a family, and the ids of everything that somebody might reach for."""
+
+    school: School
+    child: Child
+    ids: dict[str, str]
+
+    async def fresh_draft(self) -> str:
+        """Draft an invoice, and return its id."""
+        draft = ok(
+            await self.school.manager.post(
+                "/v1/invoices",
+                json={
+                    "family_id": self.child.family_id,
+                    "label": "Garderie",
+                    "lines": [
+                        {
+                            "student_id": self.child.student_id,
+                            "label": "Garderie",
+                            "unit_cents": 5_00,
+                        }
+                    ],
+                },
+            ),
+            201,
+        )
+        return str(draft["id"])
+
+    async def fresh_suspense(self) -> str:
+        """Let a payment of 1 € without a reference arrive, and return the transaction's id."""
+        report = await self.school.post_coda(
+            self.school.coda(transfer("cadeau", Cents(1_00), PAYER))
+        )
+        waiting = ok(
+            await self.school.manager.get(
+                "/v1/bank-transactions", params={"statement": report["statements"][0]["id"]}
+            )
+        )
+        return str(waiting["items"][0]["id"])
+
+    async def fresh_guardian(self) -> str:
+        """Add a guardian who cannot log in yet, and return the id."""
+        guardian = ok(
+            await self.school.manager.post(
+                "/v1/guardians",
+                json={"first_name": "Tom", "last_name": "Maes", "email": "tom@example.org"},
+            ),
+            201,
+        )
+        return str(guardian["id"])
+
+    async def fresh_event(self) -> str:
+        """Announce an event to the child, and return its id."""
+        event = ok(
+            await self.school.manager.post(
+                "/v1/events", json=event_form(student_ids=[self.child.student_id])
+            ),
+            201,
+        )
+        return str(event["id"])
+
+    async def fresh_key(self) -> str:
+        """Make an API key, and return its id."""
+        admin = await self.school.as_(Role.ADMIN)
+        made = ok(
+            await admin.post("/v1/api-keys", json={"label": "key", "scopes": ["events:read"]}), 201
+        )
+        return str(made["id"])
+
+    def file(self) -> bytes:
+        """Return a file of the bank that was not posted yet."""
+        return self.school.coda(transfer("cadeau", Cents(1_00), PAYER))
+
+
+@dataclass
+class World:
+    """Our school, another one, and whoever may call."""
+
+    app: FastAPI
+    ours: Objects
+    theirs: Objects
+    callers: dict[str, AsyncClient]
+    neighbour: Child
+    restricted: AsyncClient
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """The ids that every parent of the school may see."""
+        return frozenset({self.ours.ids["school_year"]})
+
+    async def newcomer(self, caller: str) -> AsyncClient:
+        """Return a new person like `caller`: for what ends the session that asks for it."""
+        if caller == FOREIGN_PERSON:
+            return await self.theirs.school.as_(*Role)
+        return await self.ours.school.as_(ROLES[caller])
+
+
+def event_form(**audience: Any) -> dict[str, Any]:
+    """Return an event of one day for an audience."""
+    return {
+        "title": "Excursion",
+        "begins_on": "2031-05-01",
+        "ends_on": "2031-05-01",
+        "audience": audience or {"whole_school": True},
+    }
+
+
+async def populate(school: School, first_name: str) -> Objects:
+    """Give a school one object of each kind, and money in the child's wallet."""
+    manager = school.manager
+    years = ok(await manager.get("/v1/school-years"))["items"]
+    group = ok(await manager.post("/v1/class-groups", json={"name": "3B"}), 201)
+    child = await school.child(first_name=first_name)
+    links = ok(await manager.get("/v1/guardianships", params={"student": child.student_id}))
+    invoice = await school.invoice(child, 500_00)
+    report = await school.post_coda(
+        school.coda(
+            payment(child.reference, Cents(1_000_00), PAYER), transfer("don", Cents(2_00), PAYER)
+        )
+    )
+    statement_id = report["statements"][0]["id"]
+    waiting = ok(
+        await manager.get(
+            "/v1/bank-transactions", params={"statement": statement_id, "state": "suspense"}
+        )
+    )
+    made = Objects(school, child, {})
+    made.ids = {
+        "student": child.student_id,
+        "family": child.family_id,
+        "wallet": child.wallet_id,
+        "guardian": child.guardian_id,
+        "guardianship": links["items"][0]["id"],
+        "invoice": invoice["id"],
+        "school_year": years[0]["id"],
+        "class_group": group["id"],
+        "statement": statement_id,
+        "transaction": waiting["items"][0]["id"],
+        "event": await made.fresh_event(),
+        "key": await made.fresh_key(),
+    }
+    return made
+
+
+async def build(app: FastAPI) -> World:
+    """Open the two schools, and let everybody in."""
+    ours = await populate(await open_school(app), "Noor")
+    theirs = await populate(await open_school(app), "Lotte")
+    neighbour = await ours.school.child(first_name="Emma")
+    callers = {
+        "parent A": ours.child.parent,
+        "parent B": neighbour.parent,
+        "teacher": await ours.school.as_(Role.TEACHER),
+        "accountant": await ours.school.as_(Role.ACCOUNTANT),
+        "manager": ours.school.manager,
+        "admin": await ours.school.as_(Role.ADMIN),
+        FOREIGN_PERSON: await theirs.school.as_(*Role),
+        FOREIGN_KEY: await theirs.school.api_key(*KEY_SCOPES),
+    }
+    unfinished, _, _ = await ours.school.user(*Role)
+    return World(app, ours, theirs, callers, neighbour, await restricted_session(app, unfinished))
+
+
+def files(data: bytes) -> dict[str, Any]:
+    """Return how a file of the bank is posted."""
+    return {"content": data, "headers": {"Content-Type": "text/plain"}}
