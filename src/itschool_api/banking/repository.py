@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +17,7 @@ from itschool_api.banking.models import (
     BankStatement,
     BankTransaction,
 )
-from itschool_api.database import Selection, new_id
+from itschool_api.database import Selection, insert_many, new_id
 from itschool_api.invoices.models import Invoice
 from itschool_api.ledger.models import Transfer
 from itschool_api.schools.models import BankAccount
@@ -121,8 +121,9 @@ class Transactions:
 
     async def add(self, planned: Sequence[Planned], statement_ids: dict[int, UUID]) -> None:
         """Insert transactions in one batch."""
-        await self._session.execute(
-            insert(BankTransaction).execution_options(render_nulls=True),
+        await insert_many(
+            self._session,
+            BankTransaction,
             [
                 {
                     "school_id": self._school_id,
@@ -147,8 +148,9 @@ class Transactions:
 
     async def allocate(self, parts: Sequence[tuple[UUID, UUID]], by: str, now: datetime) -> None:
         """Insert which transfer settled which transaction."""
-        await self._session.execute(
-            insert(Allocation).execution_options(render_nulls=True),
+        await insert_many(
+            self._session,
+            Allocation,
             [
                 {
                     "school_id": self._school_id,

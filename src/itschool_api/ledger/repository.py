@@ -10,7 +10,6 @@ from sqlalchemy import (
     Uuid,
     column,
     func,
-    insert,
     literal,
     select,
     union_all,
@@ -19,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api.database import Selection
+from itschool_api.database import Selection, insert_many
 from itschool_api.ledger.booking import Balance, Booked
 from itschool_api.ledger.models import Account, Books, PaymentReference, Transfer
 
@@ -90,12 +89,10 @@ class Accounts:
         }
 
     async def add_transfers(self, booked: Sequence[Booked], now: datetime) -> None:
-        """Insert transfers in one batch.
-
-        Without `render_nulls` there would be a batch for each run of rows with the same nulls.
-        """
-        await self._session.execute(
-            insert(Transfer).execution_options(render_nulls=True),
+        """Insert transfers in one batch."""
+        await insert_many(
+            self._session,
+            Transfer,
             [
                 {
                     "school_id": self._school_id,
