@@ -19,9 +19,8 @@ from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Role, Scope
 from itschool_api.banking import audit as banking_audit
 from itschool_api.banking import coda
-from itschool_api.database import Sessions, enter_school, new_id, school_transaction
+from itschool_api.database import Sessions, enter_school, school_transaction
 from itschool_api.families import service as families
-from itschool_api.families.models import FamilyStudent
 from itschool_api.families.schemas import NewGuardian
 from itschool_api.invoices import audit as invoices_audit
 from itschool_api.ledger import audit as ledger_audit
@@ -166,7 +165,12 @@ class School:
             )
             family_id = family["id"]
         else:
-            await self.add_to_family(family_id, student["id"])
+            ok(
+                await self.manager.post(
+                    f"/v1/families/{family_id}/students", json={"student_id": student["id"]}
+                ),
+                201,
+            )
         if parent is None or guardian_id is None:
             user_id, user_name, parent = await self.user(Role.GUARDIAN, last_name=last_name)
             guardian_id = await self.guardian(user_id, last_name)
@@ -216,20 +220,6 @@ class School:
                 user_id=user_id,
             )
         return str(guardian.id)
-
-    async def add_to_family(self, family_id: str, student_id: str) -> None:
-        """Put a student into a family."""
-        async with self.sessions.begin() as session:
-            await enter_school(session, self.id)
-            session.add(
-                FamilyStudent(
-                    school_id=self.id,
-                    id=new_id(),
-                    family_id=UUID(family_id),
-                    student_id=UUID(student_id),
-                    share_bp=10_000,
-                )
-            )
 
     async def invoice(
         self, child: Child, *cents: int, due_on: date | None = None, students: Sequence[str] = ()

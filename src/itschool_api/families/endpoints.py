@@ -15,6 +15,7 @@ from itschool_api.families.schemas import (
     ClassGroup,
     ClassGroupPage,
     Family,
+    FamilyMember,
     FamilyPage,
     Guardian,
     GuardianPage,
@@ -123,6 +124,20 @@ async def invite_guardian(
 async def create_family(session: Transaction, caller: PeopleWriter, form: NewFamily) -> Family:
     """Add a family: whom invoices are addressed to, and for which students."""
     return await service.add_family(session, caller.school_id, form)
+
+
+@router.post(
+    "/families/{family_id}/students",
+    status_code=HTTPStatus.CREATED,
+    responses=errors.responses(
+        service.FamilyNotFound, service.StudentNotFound, service.StudentInFamily
+    ),
+)
+async def add_family_student(
+    session: Transaction, caller: PeopleWriter, family_id: UUID, member: FamilyMember
+) -> Family:
+    """Put a student into a family: a sibling who comes later, or the other parent's half."""
+    return await service.add_family_student(session, caller.school_id, family_id, member)
 
 
 @router.get("/families", responses=errors.responses(InvalidCursor))

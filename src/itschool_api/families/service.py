@@ -16,6 +16,7 @@ from itschool_api.families.schemas import (
     ClassGroup,
     ClassGroupPage,
     Family,
+    FamilyMember,
     FamilyPage,
     FamilyStudent,
     Guardian,
@@ -72,6 +73,10 @@ class GuardianshipExists(errors.Conflict):
 
 class StudentNotInFamily(errors.Unprocessable):
     """The student is not in that family."""
+
+
+class StudentInFamily(errors.Conflict):
+    """The student is in that family already."""
 
 
 class GuardianHasNoEmail(errors.Unprocessable):
@@ -270,6 +275,29 @@ async def add_family(session: AsyncSession, school_id: UUID, form: NewFamily) ->
     session.add_all(members)
     await session.flush()
     return _family(family, members)
+
+
+async def add_family_student(
+    session: AsyncSession, school_id: UUID, family_id: UUID, member: FamilyMember
+) -> Family:
+    """Put a student into a family.
+
+    Raises `FamilyNotFound`, `StudentNotFound`, `StudentInFamily`.
+    """
+    found = await family(session, school_id, family_id)
+    await known_students(session, school_id, [member.student_id])
+    session.add(
+        models.FamilyStudent(
+            school_id=school_id,
+            id=new_id(),
+            family_id=family_id,
+            student_id=member.student_id,
+            share_bp=member.share_bp,
+        )
+    )
+    with refusing("uq_family_students_school_id_family_id_student_id", StudentInFamily()):
+        await session.flush()
+    return _family(found, (await People(session).members(school_id, [family_id]))[family_id])
 
 
 async def list_families(

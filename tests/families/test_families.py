@@ -1,0 +1,121 @@
+"""People over HTTP: adding and finding them."""
+
+from typing import Any
+
+import pytest
+
+from tests.kit import School, ok, problem
+
+pytestmark = pytest.mark.anyio
+
+
+async def post(school: School, path: str, form: dict[str, Any], status: int = 201) -> Any:
+    return ok(await school.manager.post(f"/v1/{path}", json=form), status)
+
+
+async def test_a_class_with_a_student_is_found_by_name_and_class(school: School) -> None:
+    group = await post(school, "class-groups", {"name": "3B"})
+    student = await post(
+        school,
+        "students",
+        {
+            "first_name": "Noor",
+            "last_name": "Van Damme",
+            "external_key": "2026-0815",
+            "birth_date": "2017-05-12",
+            "class_group_id": group["id"],
+        },
+    )
+    await post(school, "students", {"first_name": "Tom", "last_name": "Dupont"})
+    assert student["class_group"] == "3B"
+
+    async def found(**params: str) -> list[str]:
+        page = ok(await school.manager.get("/v1/students", params=params))
+        return [each["last_name"] for each in page["items"]]
+
+    assert await found() == ["Dupont", "Van Damme"]
+    assert await found(class_group=group["id"]) == ["Van Damme"]
+    assert await found(search="noo dam") == ["Van Damme"]
+    assert await found(search="2026-0815") == ["Van Damme"]
+    assert await found(search="100%") == []
+    assert ok(await school.manager.get(f"/v1/students/{student['id']}")) == student
+    groups = ok(await school.manager.get("/v1/class-groups", params={"search": "3"}))["items"]
+    assert groups == [group]
+
+
+async def test_names_and_keys_that_are_taken_are_refused(school: School) -> None:
+    await post(school, "class-groups", {"name": "3B"})
+    problem(
+        await school.manager.post("/v1/class-groups", json={"name": "3B"}),
+        409,
+        "class-group-name-taken",
+    )
+    form = {"first_name": "Noor", "last_name": "Peeters", "external_key": "7"}
+    await post(school, "students", form)
+    problem(await school.manager.post("/v1/students", json=form), 409, "student-key-taken")
+
+
+async def test_a_wallet_opens_for_each_compartment_of_a_new_student(school: School) -> None:
+    student = await post(school, "students", {"first_name": "Noor", "last_name": "Peeters"})
+    wallets = ok(await school.manager.get("/v1/wallets", params={"student": student["id"]}))
+    assert [each["compartment"]["name"] for each in wallets["items"]] == ["Compartiment général"]
+
+
+async def test_a_family_gathers_students_and_guardians(school: School) -> None:
+    child = await school.child(last_name="Peeters")
+    sibling = await school.sibling(child)
+    page = ok(await school.manager.get("/v1/families", params={"search": "peet"}))
+    assert [each["students"] for each in page["items"]] == [
+        [
+            {"student_id": child.student_id, "share_bp": 10_000},
+            {"student_id": sibling.student_id, "share_bp": 10_000},
+        ]
+    ]
+    problem(
+        await school.manager.post(
+            f"/v1/families/{child.family_id}/students", json={"student_id": child.student_id}
+        ),
+        409,
+        "student-in-family",
+    )
+    links = ok(await school.manager.get("/v1/guardianships", params={"student": child.student_id}))[
+        "items"
+    ]
+    assert [(each["guardian_id"], each["sees_money"]) for each in links] == [
+        (child.guardian_id, True)
+    ]
+    guardians = ok(await school.manager.get("/v1/guardians", params={"search": "an peet"}))
+    assert [each["id"] for each in guardians["items"]] == [child.guardian_id]
+
+
+async def test_a_guardianship_asks_for_a_family_of_the_student(school: School) -> None:
+    child, other = await school.child(), await school.child()
+    form = {
+        "guardian_id": child.guardian_id,
+        "student_id": other.student_id,
+        "family_id": child.family_id,
+    }
+    problem(await school.manager.post("/v1/guardianships", json=form), 422, "student-not-in-family")
+    form = {**form, "student_id": child.student_id}
+    problem(await school.manager.post("/v1/guardianships", json=form), 409, "guardianship-exists")
+    problem(
+        await school.manager.post(
+            "/v1/guardianships",
+            json={**form, "starts_on": "2026-09-01", "ends_on": "2026-08-31"},
+        ),
+        422,
+        "validation-failed",
+    )
+
+
+async def test_lists_of_people_come_in_pages(school: School) -> None:
+    for place in range(5):
+        await post(school, "guardians", {"first_name": "An", "last_name": f"Same{place % 2}"})
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    for _ in range(3):
+        page = ok(await school.manager.get("/v1/guardians", params={"limit": "2", **cursor}))
+        seen += [each["id"] for each in page["items"]]
+        cursor = {"cursor": page["next"] or ""}
+    assert page["next"] is None
+    assert len(set(seen)) == 5
