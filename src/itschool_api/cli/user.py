@@ -16,6 +16,11 @@ from itschool_api.database import enter_school, new_id
 app = typer.Typer(no_args_is_help=True, help="People who log in.")
 
 
+@app.callback()
+def _people() -> None:
+    """Keep `create` a command of its own."""
+
+
 @app.command()
 def create(
     school: Annotated[UUID, typer.Argument(help="The school's id.")],
