@@ -10,11 +10,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 # Values that people copy from examples; the program refuses them (OWASP ASVS 5.0, 13.4.2).
 _WELL_KNOWN_SECRETS = ("change-me", "changeme", "secret", "password", "example", "itschool")
 _SECRET_LENGTH = 32
 _SECRET_ALPHABET = 10
+_DRIVER = "postgresql+asyncpg"
 
 
 def _strong(secret: SecretStr) -> SecretStr:
@@ -29,6 +32,16 @@ def _strong(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _postgresql(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
+        raise ValueError("must be a URL such as postgresql://user:password@host/database")
+    return f"postgresql+asyncpg://{rest}"
+
+
+_DatabaseUrl = Annotated[str, AfterValidator(_postgresql)]
+
+
 def _time_zone(name: str) -> str:
     ZoneInfo(name)
     return name
@@ -40,23 +53,39 @@ def _link(url: str) -> str:
     return url
 
 
+def _postgresql(url: str) -> str:
+    """Take a URL as providers of PostgreSQL print it, and name our driver."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ValueError("is not a URL such as postgresql://user:password@host/name") from error
+    if parsed.drivername not in {"postgresql", "postgres", _DRIVER}:
+        raise ValueError("must begin with postgresql://: there is no other engine")
+    query = {"ssl" if name == "sslmode" else name: value for name, value in parsed.query.items()}
+    return parsed.set(drivername=_DRIVER, query=query).render_as_string(hide_password=False)
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_postgresql)]
+
+
 class DatabaseSettings(BaseSettings):
     """What every command needs: where the data are, and how to speak of it."""
 
     model_config = SettingsConfigDict(
         env_prefix="ITSCHOOL_",
         env_file=".env",
+        env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
     )
 
-    database_url: str | None = Field(
+    database_url: DatabaseUrl | None = Field(
         None,
         validation_alias="DATABASE_URL",
         description="PostgreSQL, as the role `itschool_app`; without it the embedded server.",
     )
-    database_owner_url: str | None = Field(
+    database_owner_url: DatabaseUrl | None = Field(
         None,
         validation_alias="DATABASE_OWNER_URL",
         description="The same database as the tables' owner: only `itschool db` uses it.",

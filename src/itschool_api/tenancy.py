@@ -13,10 +13,16 @@ _MINE: Final = "school_id = nullif(current_setting('app.school_id', true), '')::
 
 
 def create_role() -> str:
-    """Return the SQL that makes the role which the program logs in as: it owns nothing."""
+    """Return the SQL that makes the role which the program logs in as: it owns nothing.
+
+    Where an administrator made it before, the owner needs no right to make roles.
+    """
     return f"""
         DO $$ BEGIN
-            CREATE ROLE {APPLICATION_ROLE} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{APPLICATION_ROLE}') THEN
+                CREATE ROLE {APPLICATION_ROLE}
+                    LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
+            END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
         END $$
     """

@@ -72,6 +72,8 @@ class Worker:
                 job.created,
                 auth.INVITATION_LIFE,
             )
+            if not grantee.is_newest:
+                return
         await self._send(
             f"invitation.{ids['token']}", school, user.email, [grantee], job.created, invited=True
         )
@@ -138,8 +140,7 @@ def delivery_of(settings: Settings) -> Delivery:
 
 async def run(worker: Worker, database_url: str) -> None:
     """Do jobs until the task is cancelled; what is under way is finished first."""
-    plain = make_url(database_url).set(drivername="postgresql")
-    connection = await asyncpg.connect(plain.render_as_string(hide_password=False))
+    connection = await connected(database_url)
     queue = queue_of(worker, connection)
     _log.info("worker.ready")
     try:
@@ -148,6 +149,16 @@ async def run(worker: Worker, database_url: str) -> None:
         queue.shutdown.set()
         await connection.close()
         _log.info("worker.stopped")
+
+
+async def connected(database_url: str) -> asyncpg.Connection:
+    """Connect for the queue, which listens on a connection of its own.
+
+    Through the dialect, so that `?ssl=…` means here what it means everywhere else.
+    """
+    url = make_url(database_url)
+    _, options = url.get_dialect()().create_connect_args(url)
+    return await asyncpg.connect(**options)
 
 
 def queue_of(worker: Worker, connection: asyncpg.Connection) -> PgQueuer:
