@@ -11,6 +11,9 @@ from uuid import UUID
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import embedded, errors, logs
@@ -27,13 +30,15 @@ Result = TypeVar("Result")
 Configuration = TypeVar("Configuration", bound=DatabaseSettings)
 
 errors_console = Console(stderr=True, highlight=False)
+_UNDEFINED_TABLE = "42P01"
 FAILED = 1
 MISUSED = 2
 
 
 def refuse(message: str, code: int = FAILED) -> NoReturn:
     """Say what is wrong and what to do next, and end."""
-    errors_console.print(f"[red]itschool:[/red] {message}")
+    # Brackets in a message are no markup; a log gets each line whole.
+    errors_console.print(f"[red]itschool:[/red] {escape(message)}", soft_wrap=True)
     raise typer.Exit(code)
 
 
@@ -74,11 +79,19 @@ def _configured(kind: type[Configuration]) -> Configuration:
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run one piece of work to its end; a refusal becomes one line."""
+    """Run one piece of work to its end; a refusal becomes one line that says what to do."""
     try:
         return asyncio.run(work)
     except errors.Refusal as refusal:
         refuse(str(refusal))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:
+            refuse("the database has no tables yet: itschool db upgrade")
+        if getattr(error.orig, "sqlstate", None) is None or error.connection_invalidated:
+            refuse(f"the database cannot be reached: {error.orig}")
+        raise
+    except OSError as error:
+        refuse(f"the database cannot be reached: {error}")
 
 
 @contextmanager
@@ -96,9 +109,17 @@ def embedded_server(folder: Path) -> Iterator[embedded.EmbeddedServer]:
 
 @contextmanager
 def database(found: DatabaseSettings, *, new: bool = False) -> Iterator[tuple[str, str]]:
-    """Give the URLs of the program's role and of the tables' owner."""
+    """Give the URLs of the program's role and of the tables' owner.
+
+    What the database refuses becomes one line.
+    """
     if found.database_url is not None:
-        yield found.database_url, found.database_owner_url or found.database_url
+        try:
+            yield found.database_url, found.database_owner_url or found.database_url
+        except DBAPIError as error:
+            refuse(f"the database refuses: {str(error.orig).split(': ', 1)[-1]}")
+        except OSError as error:
+            refuse(f"the database of DATABASE_URL does not answer: {error}")
         return
     if not (found.data_dir / "postgres").exists() and not new:
         refuse(
