@@ -1,5 +1,6 @@
 """All tables in one place, and the way to their newest form (Alembic)."""
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def _config(url: str) -> Config:
     return config
 
 
+@cache
 def head() -> str:
     """Return the newest revision that this program knows."""
     revision = ScriptDirectory(str(folder())).get_current_head()

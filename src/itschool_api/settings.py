@@ -32,16 +32,6 @@ def _strong(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _postgresql(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
-        raise ValueError("must be a URL such as postgresql://user:password@host/database")
-    return f"postgresql+asyncpg://{rest}"
-
-
-_DatabaseUrl = Annotated[str, AfterValidator(_postgresql)]
-
-
 def _time_zone(name: str) -> str:
     ZoneInfo(name)
     return name

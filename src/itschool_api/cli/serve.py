@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from sqlalchemy import text
 
+from itschool_api import schema
 from itschool_api import worker as workers
 from itschool_api.app import authority, create_app
 from itschool_api.auth import service as auth
@@ -31,6 +33,8 @@ def serve(
     """Serve the API. Start one process for each core; they share nothing but the database."""
     settings = runtime.settings()
     with runtime.database(settings) as (url, _):
+        # Said in one line here; inside the server it would be a traceback.
+        runtime.run(_refuse_old_tables(url))
         uvicorn.run(
             create_app(settings, url),
             host=host,
@@ -42,6 +46,13 @@ def serve(
             forwarded_allow_ips=trusted_proxies or None,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
+
+
+async def _refuse_old_tables(url: str) -> None:
+    async with runtime.sessions_of(url) as sessions, sessions() as session:
+        found = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar()
+    if found != schema.head():
+        runtime.refuse("the tables are not the newest: itschool db upgrade")
 
 
 def worker() -> None:
