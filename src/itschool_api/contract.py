@@ -22,7 +22,8 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return `text`; raises `ValueError` for control characters (PostgreSQL stores no NUL)."""
     if any(character < " " and character not in "\n\t" for character in text) or "\x7f" in text:
         raise ValueError("must not contain control characters")
     return text
@@ -33,21 +34,23 @@ def _unix_lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(_printable)]
-ShortText = Annotated[str, StringConstraints(max_length=120), AfterValidator(_printable)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(printable)]
+ShortText = Annotated[str, StringConstraints(max_length=120), AfterValidator(printable)]
 LongText = Annotated[
     str,
     StringConstraints(max_length=10_000),
     AfterValidator(_unix_lines),
-    AfterValidator(_printable),
+    AfterValidator(printable),
 ]
 Email = Annotated[
     str,
     StringConstraints(
         max_length=254, to_lower=True, pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\"]+$"
     ),
-    AfterValidator(_printable),
+    AfterValidator(printable),
 ]
 Language = Annotated[str, StringConstraints(pattern="^(fr|nl|de|en)$")]
 PositiveCents = Annotated[int, Field(gt=0, le=BIGGEST_AMOUNT_CENTS)]
-Search = Annotated[str, StringConstraints(max_length=100, strip_whitespace=True)]
+Search = Annotated[
+    str, StringConstraints(max_length=100, strip_whitespace=True), AfterValidator(printable)
+]

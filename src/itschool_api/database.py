@@ -170,6 +170,18 @@ async def insert_many(
         await session.execute(insert(cast("Table", model.__table__)), rows)
 
 
+@asynccontextmanager
+async def despite_refusal(session: AsyncSession) -> AsyncIterator[None]:
+    """Keep what the body writes, and nothing that the transaction did before it.
+
+    For what must outlive the refusal that follows, such as a count of failures. Not on a second
+    connection: requests that hold one and wait for another starve the pool together.
+    """
+    await session.rollback()
+    yield
+    await session.commit()
+
+
 @contextmanager
 def refusing(constraint: str, refusal: Exception) -> Iterator[None]:
     """Raise `refusal` where the database refuses by `constraint`."""

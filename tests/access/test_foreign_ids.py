@@ -82,7 +82,7 @@ async def rows(owner: AsyncEngine) -> dict[str, int]:
     names = [name for name in Base.metadata.tables if name not in {"rate_counters", "api_keys"}]
     query = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in names)  # noqa: S608
     async with owner.connect() as connection:
-        return dict((await connection.execute(text(query))).tuples().all())
+        return {row[0]: row[1] for row in await connection.execute(text(query))}
 
 
 async def test_every_place_is_tried(app: FastAPI) -> None:

@@ -21,6 +21,7 @@ from itschool_api.auth.schemas import (
     NewApiKey,
     NewPassword,
     TokenPair,
+    UserName,
 )
 from itschool_api.database import Transaction
 
@@ -48,7 +49,7 @@ class IncompleteTokenRequest(errors.BadRequest):
 
 def address_of(request: Request) -> str:
     """Return the address that a request came from (uvicorn resolves listed proxies)."""
-    return request.client.host if request.client else "unknown"
+    return limits.origin(request.client.host) if request.client else "unknown"
 
 
 @router.post(
@@ -61,7 +62,7 @@ async def create_token(
     request: Request,
     session: Transaction,
     grant_type: Annotated[str, Form(max_length=50, examples=["password"])],
-    username: Annotated[str | None, Form(max_length=254, examples=["an.peeters"])] = None,
+    username: Annotated[UserName | None, Form(examples=["an.peeters"])] = None,
     password: Annotated[SecretStr | None, Form(max_length=1000)] = None,
     refresh_token: Annotated[str | None, Form(max_length=200)] = None,
     scope: Annotated[str, Form(max_length=2000, description="Ignored: roles decide.")] = "",
@@ -84,7 +85,6 @@ async def create_token(
         return await service.log_in(
             session,
             state.authority,
-            state.sessions,
             user_name=username,
             password=password.get_secret_value(),
             address=address_of(request),
@@ -94,7 +94,7 @@ async def create_token(
         if refresh_token is None:
             raise IncompleteTokenRequest("refresh_token")
         return await service.refresh(
-            session, state.authority, state.sessions, token=refresh_token, school_id=school_id
+            session, state.authority, token=refresh_token, school_id=school_id
         )
     raise UnsupportedGrantType
 
@@ -120,15 +120,16 @@ async def redeem_login_token(
 
     A token works once. Set the password next, with `PUT /v1/me/password`: its answer logs in.
     """
-    state = request.app.state
     return await service.redeem_login_token(
-        session, state.authority, state.sessions, form.token, address_of(request)
+        session, request.app.state.authority, form.token, address_of(request)
     )
 
 
 @router.put(
     "/me/password",
-    responses=errors.responses(service.CommonPassword, service.WrongPassword),
+    responses=errors.responses(
+        service.CommonPassword, service.WrongPassword, limits.TooManyAttempts
+    ),
 )
 async def set_password(
     request: Request, session: Transaction, caller: PasswordSetter, form: NewPassword
@@ -140,6 +141,7 @@ async def set_password(
         caller,
         new=form.new_password,
         current=form.current_password,
+        address=address_of(request),
     )
 
 

@@ -166,8 +166,16 @@ class LoginTokens:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def replace(self, token: LoginToken) -> None:
-        """End the user's unused tokens and store this one, unless it is there already."""
+    async def replace(self, token: LoginToken) -> bool:
+        """Store a token in place of the user's older ones, unless it is there already.
+
+        Tell whether it is the newest: the job of an older one may be late or tried again.
+        """
+        newer = select(LoginToken.id).where(
+            LoginToken.user_id == token.user_id, LoginToken.created_at > token.created_at
+        )
+        if (await self._session.execute(newer.limit(1))).first() is not None:
+            return False
         await self._session.execute(
             update(LoginToken)
             .where(
@@ -188,6 +196,7 @@ class LoginTokens:
             )
             .on_conflict_do_nothing()
         )
+        return True
 
     async def redeem(self, token_sha256: bytes, now: datetime) -> UUID | None:
         """Use up a token and return whose it was; of concurrent calls one succeeds."""
@@ -197,25 +206,13 @@ class LoginTokens:
                 LoginToken.token_sha256 == token_sha256,
                 LoginToken.used_at.is_(None),
                 LoginToken.expires_at > now,
+                User.id == LoginToken.user_id,
+                User.disabled_at.is_(None),
             )
             .values(used_at=now)
             .returning(LoginToken.user_id)
         )
         return (await self._session.execute(query)).scalar_one_or_none()
-
-    async def unused(self, token_id: UUID, now: datetime) -> tuple[LoginToken, User] | None:
-        """Return a token that can still be redeemed, and its user."""
-        query = (
-            select(LoginToken, User)
-            .join(User, User.id == LoginToken.user_id)
-            .where(
-                LoginToken.id == token_id,
-                LoginToken.used_at.is_(None),
-                LoginToken.expires_at > now,
-            )
-        )
-        row = (await self._session.execute(query)).one_or_none()
-        return (row[0], row[1]) if row else None
 
 
 class ApiKeys:
@@ -275,15 +272,15 @@ class RateCounters:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def count(self, keys: Sequence[str], window_at: datetime) -> int:
-        """Return the highest count of `keys` in a window."""
-        query = select(func.coalesce(func.max(RateCounter.hits), 0)).where(
+    async def counts(self, keys: Sequence[str], window_at: datetime) -> dict[str, int]:
+        """Return the counts of `keys` in a window; what was never counted is left out."""
+        query = select(RateCounter.key, RateCounter.hits).where(
             RateCounter.key.in_(keys), RateCounter.window_at == window_at
         )
-        return (await self._session.execute(query)).scalar_one()
+        return {row.key: row.hits for row in await self._session.execute(query)}
 
-    async def hit(self, keys: Sequence[str], window_at: datetime) -> int:
-        """Count one attempt for each key and return the highest count."""
+    async def hit(self, keys: Sequence[str], window_at: datetime) -> dict[str, int]:
+        """Count one attempt for each key, and return the counts."""
         query = insert(RateCounter).values(
             # In one order everywhere, so that two requests never wait for each other.
             [{"key": key, "window_at": window_at, "hits": 1} for key in sorted(keys)]
@@ -291,5 +288,5 @@ class RateCounters:
         counted = query.on_conflict_do_update(
             index_elements=[RateCounter.key, RateCounter.window_at],
             set_={"hits": RateCounter.hits + 1},
-        ).returning(RateCounter.hits)
-        return max((await self._session.execute(counted)).scalars())
+        ).returning(RateCounter.key, RateCounter.hits)
+        return {row.key: row.hits for row in await self._session.execute(counted)}

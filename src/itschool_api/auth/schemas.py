@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from itschool_api.auth import passwords
-from itschool_api.auth.caller import Scope
-from itschool_api.contract import Document, Email, Form, Name
+from itschool_api.auth.caller import KEY_SCOPES, Scope
+from itschool_api.contract import Document, Email, Form, Name, printable
 from itschool_api.pagination import Page
 
 Password = Annotated[
@@ -18,6 +18,13 @@ Password = Annotated[
         strip_whitespace=False, min_length=passwords.SHORTEST, max_length=passwords.LONGEST
     ),
 ]
+UserName = Annotated[str, StringConstraints(max_length=254), AfterValidator(printable)]
+
+
+def _for_keys(scope: Scope) -> Scope:
+    if scope not in KEY_SCOPES:
+        raise ValueError("is for people only")
+    return scope
 
 
 class TokenPair(Document):
@@ -68,10 +75,10 @@ class NewApiKey(Form):
     """The key to make."""
 
     label: Name = Field(description="What it is for.", examples=["CODA upload, school server"])
-    scopes: list[Scope] = Field(
+    scopes: list[Annotated[Scope, AfterValidator(_for_keys)]] = Field(
         min_length=1, max_length=len(Scope), examples=[["bank-statements:write"]]
     )
-    expires_at: datetime | None = Field(
+    expires_at: AwareDatetime | None = Field(
         None, description="When it ends to be valid; null: never.", examples=[None]
     )
 

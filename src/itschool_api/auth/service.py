@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 import anyio.to_thread
 import structlog
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, jobs
@@ -32,7 +33,7 @@ from itschool_api.auth.repository import (
     UserSessions,
 )
 from itschool_api.auth.schemas import TokenPair
-from itschool_api.database import Sessions, new_id, refusing
+from itschool_api.database import Sessions, despite_refusal, new_id, refusing
 
 RESET_LIFE = timedelta(hours=1)
 INVITATION_LIFE = timedelta(days=14)
@@ -40,6 +41,7 @@ _RESTRICTED_LIFE = timedelta(minutes=30)
 # Two tabs may refresh with one token; later than this, a used token is a stolen one (RFC 9700).
 _GRACE = timedelta(seconds=10)
 _MAILS_PER_ADDRESS = 3
+_FIRST_KEY = 0x6B65_7972_696E_67  # any number that nothing else locks
 LOGIN_TOKEN_JOB = "login-token-mail"  # noqa: S105 - a job's name
 
 _log = structlog.get_logger(__name__)
@@ -90,11 +92,15 @@ class Grantee:
     user: User
     token: str
     expires_at: datetime
+    is_newest: bool
+    """Whether no newer one was made meanwhile: an older one works no more."""
 
 
 async def load_key_ring(sessions: Sessions, secret: str, issuer: str) -> tokens.KeyRing:
     """Return the living keys, making the first one if there is none."""
     async with sessions.begin() as session:
+        # Processes that start together agree on one first key.
+        await session.execute(select(func.pg_advisory_xact_lock(_FIRST_KEY)))
         keys = await SigningKeys(session).living()
         if not keys:
             kid, encrypted = tokens.new_signing_key(secret)
@@ -106,7 +112,6 @@ async def load_key_ring(sessions: Sessions, secret: str, issuer: str) -> tokens.
 async def log_in(
     session: AsyncSession,
     authority: Authority,
-    sessions: Sessions,
     *,
     user_name: str,
     password: str,
@@ -118,7 +123,7 @@ async def log_in(
     Raises `InvalidGrant`, `limits.TooManyAttempts`.
     """
     account = user_name.strip().lower()
-    await limits.refuse_guessing(sessions, account, address)
+    await limits.refuse_guessing(session, account, address)
     user = await Users(session).by_name(account)
     if len(password) > passwords.LONGEST:
         password = ""
@@ -126,9 +131,10 @@ async def log_in(
         passwords.verified, password, user.password_hash if user else None
     )
     if user is None or not right:
-        await limits.count_failure(sessions, account, address)
         _log.warning("login.failed", account=limits.hashed_key("login", account))
+        await limits.count_failure(session, account, address)
         raise InvalidGrant("The user name or the password is not right.")
+    await limits.refuse_guessing(session, account, address)
     if renewed is not None:
         user.password_hash = renewed
     return await _open(session, authority, user.id, school_id)
@@ -137,7 +143,6 @@ async def log_in(
 async def refresh(
     session: AsyncSession,
     authority: Authority,
-    sessions: Sessions,
     *,
     token: str,
     school_id: UUID | None,
@@ -153,10 +158,10 @@ async def refresh(
         raise InvalidGrant("The refresh token is not valid.")
     presented, login = found
     if presented.used_at is not None and presented.used_at < now - _GRACE:
-        # In a transaction of its own: the refusal must not undo it.
-        async with sessions.begin() as other:
-            await UserSessions(other).revoke(login.id, now)
-        _log.warning("refresh.reused", session=str(login.id))
+        session_id = login.id
+        async with despite_refusal(session):
+            await rows.revoke(session_id, now)
+        _log.warning("refresh.reused", session=str(session_id))
         raise InvalidGrant("The refresh token was used before; the session has ended.")
     if school_id is not None and school_id != login.school_id:
         if school_id not in await Users(session).schools_of(login.user_id):
@@ -177,7 +182,8 @@ async def request_login_token(session: AsyncSession, email: str) -> None:
     """
     now = clock.now()
     key = limits.hashed_key("login-token-mail", email)
-    if await RateCounters(session).hit([key], limits.window_at(now)) > _MAILS_PER_ADDRESS:
+    hits = await RateCounters(session).hit([key], limits.window_at(now))
+    if hits[key] > _MAILS_PER_ADDRESS:
         return
     wish = LoginTokenRequest(id=new_id(), email=email, created_at=now)
     session.add(wish)
@@ -196,7 +202,7 @@ async def grant_requested_tokens(
     if wish is None:
         return None
     users = await Users(session).by_email(wish.email)
-    return wish.email, [
+    granted = [
         await grant_login_token(
             session,
             authority.login_token_key,
@@ -207,6 +213,7 @@ async def grant_requested_tokens(
         )
         for user in users
     ]
+    return wish.email, [grantee for grantee in granted if grantee.is_newest]
 
 
 async def grant_login_token(
@@ -226,24 +233,25 @@ async def grant_login_token(
         created_at=created_at,
         expires_at=created_at + life,
     )
-    await LoginTokens(session).replace(row)
-    return Grantee(user, token, row.expires_at)
+    await Users(session).locked(user.id)  # of two grants at once, one is the newest
+    is_newest = await LoginTokens(session).replace(row)
+    return Grantee(user, token, row.expires_at, is_newest)
 
 
 async def redeem_login_token(
-    session: AsyncSession, authority: Authority, sessions: Sessions, typed: str, address: str
+    session: AsyncSession, authority: Authority, typed: str, address: str
 ) -> TokenPair:
     """Open a session that may only set the password.
 
     Raises `InvalidLoginToken`, `limits.TooManyAttempts`.
     """
-    await limits.refuse_guessing(sessions, "login-token", address)
     token = credentials.normalised_login_token(typed)
+    await limits.refuse_guessing(session, token, address)
     now = clock.now()
     user_id = await LoginTokens(session).redeem(tokens.sha256(token), now)
     schools = await Users(session).schools_of(user_id) if user_id else []
     if user_id is None or not schools:
-        await limits.count_failure(sessions, "login-token", address)
+        await limits.count_failure(session, token, address)
         raise InvalidLoginToken
     login = UserSession(
         id=new_id(),
@@ -265,19 +273,23 @@ async def set_password(
     *,
     new: str,
     current: str | None,
+    address: str,
 ) -> TokenPair:
     """Set the caller's password, end all their sessions, and open a new one.
 
-    Raises `CommonPassword`, `WrongPassword`.
+    Raises `CommonPassword`, `WrongPassword`, `limits.TooManyAttempts`.
     """
     user = await Users(session).locked(caller.user_id) if caller.user_id else None
     if user is None:
         raise errors.Unauthenticated
     if Scope.PROFILE_READ in caller.reach:
+        account = user.user_name
+        await limits.refuse_guessing(session, account, address)
         right, _ = await anyio.to_thread.run_sync(
             passwords.verified, current or "", user.password_hash
         )
         if not right:
+            await limits.count_failure(session, account, address)
             raise WrongPassword
     if passwords.is_common(new) or new.lower() == user.user_name:
         raise CommonPassword

@@ -108,7 +108,14 @@ class KeyRing:
             if any(claim not in payload for claim in _REQUIRED):
                 raise InvalidAccessToken
             return Claims(UUID(payload["sub"]), UUID(payload["sid"]), UUID(payload["school"]))
-        except (JOSEError, KeyError, ValueError, TypeError, AttributeError) as error:
+        except (
+            JOSEError,
+            KeyError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            RecursionError,  # a header of ten thousand brackets
+        ) as error:
             raise InvalidAccessToken from error
 
 

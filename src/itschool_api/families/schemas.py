@@ -4,12 +4,14 @@ from datetime import date
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from itschool_api.contract import Document, Email, Form, Language, Name, ShortText
+from itschool_api.contract import Document, Email, Form, Language, Name, ShortText, printable
 from itschool_api.pagination import Page
 
-ExternalKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+ExternalKey = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(printable)
+]
 Phone = Annotated[str, StringConstraints(max_length=30, pattern=r"^\+?[0-9 ./()-]+$")]
 
 
