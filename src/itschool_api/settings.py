@@ -6,7 +6,6 @@ except for the two database URLs. The README's table is held to this class by a 
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,11 +29,6 @@ def _strong(secret: SecretStr) -> SecretStr:
     if any(word in text.lower() for word in _WELL_KNOWN_SECRETS):
         raise ValueError("is a well-known example: make one of your own")
     return secret
-
-
-def _time_zone(name: str) -> str:
-    ZoneInfo(name)
-    return name
 
 
 def _link(url: str) -> str:
@@ -108,9 +102,6 @@ class Settings(DatabaseSettings):
     )
     web_app_url: Annotated[str, AfterValidator(_link)] = Field(
         "http://127.0.0.1:8000/docs", description="Where the links in e-mails lead."
-    )
-    default_time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
-        "Europe/Brussels", description="Time zone of new schools."
     )
     access_token_minutes: int = Field(
         10, ge=1, le=60, description="Life of an access token, in minutes."
