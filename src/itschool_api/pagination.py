@@ -1,17 +1,16 @@
 """Keyset pages: `limit + 1` rows after an opaque cursor, never an OFFSET or a COUNT."""
 
 import base64
-import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Query
 from pydantic import Field
-from sqlalchemy import tuple_
+from sqlalchemy import BigInteger, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
@@ -108,19 +107,39 @@ def _decoded(cursor: str, columns: Sequence[_Column]) -> list[Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        if len(parts) != len(columns):
+        if not isinstance(parts, list) or len(parts) != len(columns):
             raise InvalidCursor
         return [_typed(part, column) for part, column in zip(parts, columns, strict=True)]
-    except (binascii.Error, ValueError, TypeError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise InvalidCursor from error
 
 
 def _typed(part: Any, column: _Column) -> Any:
+    """Return a part as its column's value: what the database would choke on is refused."""
     kind = column.type.python_type
-    if kind in (date, datetime):
-        return kind.fromisoformat(part)
-    if kind is UUID:
-        return UUID(part)
-    if not isinstance(part, kind):
+    if kind is int and type(part) is int:
+        bits = 63 if isinstance(column.type, BigInteger) else 31
+        if -(2**bits) <= part < 2**bits:
+            return part
+    elif kind in _READERS and isinstance(part, str):
+        return _READERS[kind](part)
+    raise InvalidCursor
+
+
+def _text(part: str) -> str:
+    part.encode()  # a lone surrogate is no text, and PostgreSQL stores no NUL
+    if "\0" in part:
         raise InvalidCursor
     return part
+
+
+def _instant(part: str) -> datetime:
+    return datetime.fromisoformat(part).astimezone(UTC)
+
+
+_READERS: Mapping[type, Callable[[str], Any]] = {
+    str: _text,
+    date: date.fromisoformat,
+    datetime: _instant,
+    UUID: UUID,
+}
