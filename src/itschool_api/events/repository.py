@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Uuid, and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from itschool_api.database import Selection, new_id
+from itschool_api.database import Selection, insert_many, new_id
 from itschool_api.events.models import Event, EventAudience
 
 
@@ -52,10 +52,9 @@ class Events:
             *((group_id, None) for group_id in class_group_ids),
             *((None, student_id) for student_id in student_ids),
         ]
-        if not addressed:
-            return
-        await self._session.execute(
-            insert(EventAudience),
+        await insert_many(
+            self._session,
+            EventAudience,
             [
                 {
                     "school_id": self._school_id,
@@ -115,7 +114,7 @@ def lasting(begin: datetime, end: datetime | None) -> ColumnElement[bool]:
 
     What ends at an instant is over then, unless it also begins there.
     """
-    not_over = or_(Event.ends_at > begin, Event.begins_at >= begin)
+    not_over = and_(Event.ends_at >= begin, or_(Event.ends_at > begin, Event.begins_at == begin))
     return not_over if end is None else and_(not_over, Event.begins_at < end)
 
 
