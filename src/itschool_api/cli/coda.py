@@ -1,6 +1,7 @@
 """``itschool coda``: look into the bank's files, and make some up.
 
-Everything here works without a database, a server or a network.
+Everything here works without a database, a server or a network; only `import`, which is in a
+module of its own, posts to one.
 """
 
 import json
@@ -19,9 +20,11 @@ from itschool_api import money, references
 from itschool_api.banking import coda
 from itschool_api.banking.coda.generator import SCHOOL
 from itschool_api.banking.coda.rendering import decimal, file_json
+from itschool_api.cli.coda_import import import_files
 from itschool_api.money import Cents
 
 app = typer.Typer(help="Look into the bank's CODA files, and make some up.", no_args_is_help=True)
+app.command("import")(import_files)
 
 STANDARD = Path("-")
 """The name that stands for standard input or output."""
