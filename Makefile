@@ -16,7 +16,7 @@ demo: $(VENV)/.app ## Serve a demonstration school on http://127.0.0.1:$(PORT)
 	@exec $(BIN)/itschool demo --port $(PORT)
 
 test: $(VENV)/.dev ## Run every test
-	@$(BIN)/pytest -q -n $(JOBS) $(ARGS)
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: format lint types layers migrations contract test ## All that CI checks
 

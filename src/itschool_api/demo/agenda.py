@@ -13,6 +13,9 @@ from itschool_api.events import service as events
 from itschool_api.events.schemas import NewAudience, NewEvent
 from itschool_api.schools import service as schools
 
+_SATURDAY = 5
+_DAYS_A_WEEK = 7
+
 
 async def announce(
     session: AsyncSession, school_id: UUID, words: Words, everybody: People, *, by: str
@@ -26,6 +29,8 @@ async def announce(
 
 def _form(happening: Happening, everybody: People, zone: str) -> NewEvent:
     day = clock.today(zone) + timedelta(days=happening.in_days)
+    if day.weekday() >= _SATURDAY:
+        day += timedelta(days=_DAYS_A_WEEK - day.weekday())
     instants = [datetime.combine(day, time(hour), ZoneInfo(zone)) for hour in happening.hours or ()]
     begins_at, ends_at = instants or (None, None)
     return NewEvent(

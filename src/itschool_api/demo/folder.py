@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,31 +67,42 @@ def held(path: Path) -> Iterator[Folder]:
 
     Raises `FolderRefused`.
     """
-    from fasteners import InterProcessLock  # noqa: PLC0415 - comes with the embedded server
-
     path = path.expanduser().resolve()
-    lock_file = path / "demo.lock"
+    lock = path / "demo.lock"
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()) and not lock_file.exists():
+        if any(path.iterdir()) and not lock.exists():
             raise FolderRefused(
                 f"{path} holds something else: name an empty or a new folder with --data-dir."
             )
-        lock = InterProcessLock(lock_file)
-        is_held = lock.acquire(blocking=False)
+        file = lock.open("a")
     except OSError as error:
         raise FolderRefused(
             f"{path} cannot be written to ({error.strerror}): name another folder with --data-dir."
         ) from error
-    if not is_held:
-        raise FolderRefused(
-            f"{path} is used by another demonstration: stop that one, or name another folder "
-            "with --data-dir."
-        )
-    try:
+    with file:
+        if not _locked(file.fileno()):
+            raise FolderRefused(
+                f"{path} is used by another demonstration: stop that one, or name another folder "
+                "with --data-dir."
+            )
         yield Folder(path)
-    finally:
-        lock.release()
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock a file until it is closed, by whatever end of the process; False: it is another's."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415 - there is none elsewhere
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415 - there is none on Windows
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 import random
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -20,6 +20,9 @@ _MOST_CHILDREN: Final = 4
 _DAYS_A_YEAR: Final = 365
 # The company register has not come to these numbers.
 _ENTERPRISES: Final = 9_999_900
+_WITH_EMAIL: Final = 96  # in 100
+_TWO_PARENTS: Final = 80
+_SHARED_EMAIL: Final = 18
 _WHOLE: Final = 10_000
 _HALF: Final = 5_000
 
@@ -202,15 +205,20 @@ class Inventor:
             )
 
     def _couple(self, surname: str) -> Iterator[Parent]:
-        """Make up one or two parents; some couples have one e-mail address, a few have none."""
-        chance = self.random.random()
-        first = self._parent(surname, has_email=chance > 0.04)  # noqa: PLR2004  (1 in 25)
+        """Make up one or two parents; some couples have one e-mail address, a few have none.
+
+        The first family's have one, for the demonstration parent logs in.
+        """
+        has_email = not self._addresses or self._happens(_WITH_EMAIL)
+        first = self._parent(surname, has_email=has_email)
         yield first
-        if chance > 0.2:  # noqa: PLR2004  (4 in 5 are two)
+        if self._happens(_TWO_PARENTS):
             second = self._parent(self._surname())
-            if chance > 0.85:  # noqa: PLR2004  (1 in 7 share)
-                second = Parent(second.first_name, second.last_name, first.email, second.phone)
-            yield second
+            shares = self._happens(_SHARED_EMAIL)
+            yield replace(second, email=first.email) if shares else second
+
+    def _happens(self, percent: int) -> bool:
+        return self.random.randrange(100) < percent
 
     def _parent(self, surname: str, *, has_email: bool = True) -> Parent:
         name = self.random.choice(self._words.first_names)
