@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from itschool_api import embedded, schema
+from itschool_api import embedded, logs, schema
 from itschool_api.app import create_app
 from itschool_api.database import APPLICATION_ROLE, Sessions
 from itschool_api.settings import Settings
@@ -42,6 +42,8 @@ _run = _Run()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server and build the template, once: workers inherit the environment."""
+    # As in production: a pretty traceback would show local variables, and take seconds.
+    logs.configure("info", "json")
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     if _OWNER_URL not in os.environ:

@@ -3,6 +3,7 @@
 The word for what a client sends is a form, for what it receives a document.
 """
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -34,8 +35,23 @@ def _unix_lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(printable)]
-ShortText = Annotated[str, StringConstraints(max_length=120), AfterValidator(printable)]
+def _one_line(text: str) -> str:
+    if "\n" in text or "\t" in text:
+        raise ValueError("must be one line")
+    return text
+
+
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=120),
+    AfterValidator(printable),
+    AfterValidator(_one_line),
+]
+ShortText = Annotated[
+    str, StringConstraints(max_length=120), AfterValidator(printable), AfterValidator(_one_line)
+]
+# Days that a school can mean; beyond them, arithmetic with days would overflow.
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
 LongText = Annotated[
     str,
     StringConstraints(max_length=10_000),

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import event
 
 from itschool_api import clock, references
 from itschool_api.auth.caller import Role, Scope
@@ -25,7 +24,17 @@ from itschool_api.banking.coda.builders import (
     transfer,
 )
 from itschool_api.money import Cents
-from tests.kit import PAYER, Child, School, books_are_clean, ok, once, open_school, problem
+from tests.kit import (
+    PAYER,
+    Child,
+    School,
+    books_are_clean,
+    counted_statements,
+    ok,
+    once,
+    open_school,
+    problem,
+)
 
 pytestmark = pytest.mark.anyio
 TODAY = clock.today("Europe/Brussels")
@@ -631,24 +640,6 @@ async def test_the_number_of_statements_does_not_grow_with_the_movements(
         counts.append(len(statements))
     assert counts[0] == counts[1]
     await books_are_clean(school)
-
-
-class counted_statements:  # noqa: N801 - reads as a function
-    """Collect the SQL statements that are sent meanwhile."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._engine = app.state.sessions.kw["bind"].sync_engine
-        self._statements: list[str] = []
-
-    def _note(self, *arguments: Any) -> None:
-        self._statements.append(arguments[2])
-
-    def __enter__(self) -> list[str]:
-        event.listen(self._engine, "before_cursor_execute", self._note)
-        return self._statements
-
-    def __exit__(self, *_: object) -> None:
-        event.remove(self._engine, "before_cursor_execute", self._note)
 
 
 async def test_imports_beside_spends_never_deadlock(school: School) -> None:

@@ -26,10 +26,7 @@ def books(
 ) -> Books:
     """One family with an invoice for each amount, the first the oldest due."""
     return Books(
-        account_of={
-            reference: account
-            for reference, account in (*REFERENCES.items(), (WALLET_REFERENCE, WALLET))
-        },
+        account_of=dict([*REFERENCES.items(), (WALLET_REFERENCE, WALLET)]),
         remaining_cents={
             account: Cents(cents) for account, cents in zip(INVOICES, due, strict=False)
         },

@@ -119,3 +119,22 @@ async def test_lists_of_people_come_in_pages(school: School) -> None:
         cursor = {"cursor": page["next"] or ""}
     assert page["next"] is None
     assert len(set(seen)) == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("families", {"name": "Famille\nPeeters"}),
+        ("families", {"name": "   "}),
+        ("families", {"name": "Peeters", "city": "Bruxelles\t1000"}),
+        ("guardians", {"first_name": "An", "last_name": "Peeters", "email": "an@@example.org"}),
+        ("guardians", {"first_name": "An", "last_name": "Peeters", "language": "es"}),
+        ("students", {"first_name": "Noor", "last_name": "P", "birth_date": "0001-01-01"}),
+        ("students", {"first_name": "Noor\u0000", "last_name": "P"}),
+    ],
+)
+async def test_what_would_spoil_a_letter_is_refused(
+    school: School, path: str, form: dict[str, Any]
+) -> None:
+    answer = await school.manager.post(f"/v1/{path}", json=form)
+    problem(answer, 422, "validation-failed")

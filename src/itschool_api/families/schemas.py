@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from itschool_api.contract import Document, Email, Form, Language, Name, ShortText, printable
+from itschool_api.contract import Day, Document, Email, Form, Language, Name, ShortText, printable
 from itschool_api.pagination import Page
 
 ExternalKey = Annotated[
@@ -42,7 +42,7 @@ class NewStudent(Form):
     external_key: ExternalKey | None = Field(
         None, description="The student's number in your own system.", examples=["2026-0815"]
     )
-    birth_date: date | None = Field(None, examples=["2017-05-12"])
+    birth_date: Day | None = Field(None, examples=["2017-05-12"])
     class_group_id: UUID | None = Field(None, description="The class to put the student into.")
 
 
@@ -144,8 +144,8 @@ class NewGuardianship(Form):
     student_id: UUID
     family_id: UUID = Field(description="The student must be in it.")
     sees_money: bool = Field(True, description="Whether wallets and invoices are shown.")
-    starts_on: date | None = Field(None, description="Null: today.")
-    ends_on: date | None = Field(None, description="The last day that counts; null: no end.")
+    starts_on: Day | None = Field(None, description="Null: today.")
+    ends_on: Day | None = Field(None, description="The last day that counts; null: no end.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -158,7 +158,7 @@ class GuardianshipChanges(Form):
     """What may change of a guardianship."""
 
     sees_money: bool
-    ends_on: date | None = Field(description="The last day that counts; null: no end.")
+    ends_on: Day | None = Field(description="The last day that counts; null: no end.")
 
 
 class Guardianship(Document):

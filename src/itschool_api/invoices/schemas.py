@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from itschool_api.contract import Document, Form, Name, PositiveCents
+from itschool_api.contract import Day, Document, Form, Name, PositiveCents
 from itschool_api.invoices.state import InvoiceStatus
 from itschool_api.pagination import Page
 
@@ -43,7 +43,7 @@ class NewInvoice(Form):
 class Issue(Form):
     """How to issue a draft."""
 
-    due_on: date | None = Field(
+    due_on: Day | None = Field(
         None,
         description="Null: as many days from now as the school gives.",
         examples=["2026-12-15"],
