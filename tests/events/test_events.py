@@ -477,6 +477,10 @@ async def test_pages_follow_each_other_without_gap_or_repetition(school: School)
         assert sizes == [3, 3, 1]
 
 
+# Not random: each process of a run must give a case the same name.
+SOMEBODY = "01935f2e-7a4b-7c3d-8e9f-0123456789ab"
+
+
 def forged(*parts: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
@@ -491,9 +495,9 @@ def forged(*parts: Any) -> str:
         forged("2030-01-01T00:00:00Z", "3B"),
         forged("2030-01-01T00:00:00Z", 5),
         forged("2030-01-01T00:00:00Z", None),
-        forged("tomorrow", str(uuid4())),
-        forged(1_900_000_000, str(uuid4())),
-        forged("0001-01-01T00:00:00+14:00", str(uuid4())),
+        forged("tomorrow", SOMEBODY),
+        forged(1_900_000_000, SOMEBODY),
+        forged("0001-01-01T00:00:00+14:00", SOMEBODY),
         "W" * 1000,
     ],
 )
