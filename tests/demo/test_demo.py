@@ -1,15 +1,8 @@
 """The demonstration as people start it: a process, a port, a folder."""
 
 import json
-import os
-import signal
-import socket
 import stat
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,88 +10,14 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from itschool_api import embedded
 from itschool_api.banking import coda
 from itschool_api.banking.matching import Cause
 from itschool_api.cli import app, posting
 from itschool_api.demo.folder import FolderRefused, held
+from tests.demo.process import ITSCHOOL, START_SECONDS, Demo
 
 # One process of the run starts it, once.
 pytestmark = pytest.mark.xdist_group("demo")
-
-ITSCHOOL = Path(sys.executable).with_name("itschool")
-START_SECONDS = 90
-# The caller's own settings, none of which may matter.
-HOSTILE = {
-    "DATABASE_URL": "postgresql+asyncpg://nobody@127.0.0.1:1/nothing",
-    "ITSCHOOL_ENVIRONMENT": "production",
-    "ITSCHOOL_SECRET_KEY": "weak",
-    "PGPORT": "1",
-}
-
-
-@dataclass
-class Demo:
-    """A demonstration that can be stopped and started again."""
-
-    folder: Path
-    port: int
-    ready: dict[str, Any] = field(default_factory=dict)
-    stdout: str = ""
-    process: subprocess.Popen[str] | None = None
-
-    def start(self) -> float:
-        """Start it, and return the seconds until it was ready."""
-        (self.folder / ".env").write_text("ITSCHOOL_SECRET_KEY=weak\n")
-        began = time.monotonic()
-        with (self.folder / "stderr").open("w") as stderr:
-            self.process = subprocess.Popen(  # noqa: S603 - our own command
-                [ITSCHOOL, "demo", "--json", "--port", str(self.port), "--data-dir", "data"],
-                cwd=self.folder,
-                env=os.environ | HOSTILE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-            )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, (self.folder / "stderr").read_text()
-        self.ready = json.loads(line)
-        return time.monotonic() - began
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """Stop it, and return its exit code."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        self.stdout, _ = self.process.communicate(timeout=10)
-        return self.process.returncode
-
-    def count(self, query: str) -> list[str]:
-        """Ask its database, past all walls."""
-        return embedded.start(self.folder / "data" / "postgres").run(query).strip().split("|")
-
-    def as_(self, who: str) -> httpx2.Client:
-        """Return a client that is logged in."""
-        login = self.ready[who]
-        with httpx2.Client(base_url=self.ready["url"]) as anonymous:
-            answer = anonymous.post("/v1/auth/token", data={"grant_type": "password", **login})
-        assert answer.status_code == 200, answer.text
-        return self.bearer(answer.json()["access_token"])
-
-    def bearer(self, token: str) -> httpx2.Client:
-        headers = {"Authorization": f"Bearer {token}"}
-        return httpx2.Client(base_url=self.ready["url"], headers=headers)
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    made = Demo(tmp_path_factory.mktemp("demo"), port)
-    made.start()
-    yield made
-    made.stop()
 
 
 def get(client: httpx2.Client, path: str, **parameters: str) -> Any:
