@@ -44,11 +44,12 @@ lock: $(VENV)/.uv ## Pin all dependencies anew
 	@printf 'uv\nhatchling\neditables\n' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o requirements/bootstrap.lock
 
 clean: ## Remove the environment and the demonstration's data
-	@rm -rf $(VENV) .demo .itschool
+	@rm -rf $(VENV) .demo
 
 $(VENV)/.uv: requirements/bootstrap.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not. Name another: make PYTHON=python3.12 …" >&2; exit 1; }
+	  echo "Python 3.11 or newer is needed; '$(PYTHON)' is older or is not there." >&2; \
+	  echo "Name another one, such as: make PYTHON=python3.12 $(or $(MAKECMDGOALS),demo)" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "Python could not make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock

@@ -68,3 +68,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         link for link in LINK.findall(page.read_text("utf-8")) if not (page.parent / link).exists()
     ]
     assert broken == []
+
+
+def test_ci_calls_all_that_make_check_does() -> None:
+    rules = (ROOT / "Makefile").read_text("utf-8")
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    check = re.search(r"^check: (.+?) ##", rules, re.MULTILINE)
+    loop = re.search(r"^for target in (.+); do$", script, re.MULTILINE)
+    assert check
+    assert loop
+    assert sorted(loop[1].split()) == sorted(check[1].split())
