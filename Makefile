@@ -12,7 +12,7 @@ PORT ?= 8000
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-demo: $(VENV)/.app ## Serve a demonstration school on http://127.0.0.1:$(PORT)
+demo: $(VENV)/.app ## Serve a demonstration on http://127.0.0.1:8000; PORT=… for another
 	@exec $(BIN)/itschool demo --port $(PORT)
 
 test: $(VENV)/.dev ## Run every test
