@@ -131,6 +131,11 @@ async def _create_family(world: World) -> Request:
     return {"json": {"name": "Famille Maes", "students": members}}
 
 
+@_for("add_family_student")
+async def _add_family_student(world: World) -> Request:
+    return {"json": {"student_id": await world.ours.fresh_student(), "share_bp": 0}}
+
+
 @_for("create_guardianship")
 async def _create_guardianship(world: World) -> Request:
     ids = world.ours.ids

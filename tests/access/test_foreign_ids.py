@@ -33,6 +33,7 @@ PLACES = (
     ("create_class_group", "school_year_id"),
     ("enrol_student", "class_group_id"),
     ("create_family", "students/0/student_id"),
+    ("add_family_student", "student_id"),
     ("create_guardianship", "guardian_id"),
     ("create_guardianship", "student_id"),
     ("create_guardianship", "family_id"),

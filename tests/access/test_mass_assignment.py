@@ -56,6 +56,7 @@ async def test_no_form_takes_a_field_that_it_does_not_have(app: FastAPI, world: 
     for name, method, path in json_operations(app):
         request = await request_for(name, world, path)
         request.setdefault("json", PUBLIC_FORMS.get(name))
+        assert request["json"] is not None, f"{name} needs its request"
         client = world.callers["admin"]
         for way in nested(request["json"]):
             body = copy.deepcopy(request["json"])

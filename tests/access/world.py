@@ -68,6 +68,16 @@ class Objects:
         )
         return str(waiting["items"][0]["id"])
 
+    async def fresh_student(self) -> str:
+        """Enrol a student who is in no family, and return the id."""
+        student = ok(
+            await self.school.manager.post(
+                "/v1/students", json={"first_name": "Jef", "last_name": "Claes"}
+            ),
+            201,
+        )
+        return str(student["id"])
+
     async def fresh_guardian(self) -> str:
         """Add a guardian who cannot log in yet, and return the id."""
         guardian = ok(

@@ -37,6 +37,11 @@ async def redeem(client: AsyncClient, token: str) -> Response:
     return await client.post("/v1/auth/login-tokens/redeem", json={"token": token})
 
 
+def bearer(token: str) -> dict[bytes, bytes]:
+    """Return a header with whatever bytes a token is made of."""
+    return {b"Authorization": b"Bearer " + token.encode("latin-1")}
+
+
 async def me(app: FastAPI, access_token: str) -> Response:
     """Ask who one is, with an access token."""
     async with client_of(app, access_token) as client:
