@@ -80,9 +80,11 @@ class TenantOwned:
     id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-1, default=new_id)
 
 
-def tenant_key(table: str, column: str) -> ForeignKeyConstraint:
+def tenant_key(table: str, column: str, *, ondelete: str | None = None) -> ForeignKeyConstraint:
     """Return a foreign key to `table` that cannot cross schools."""
-    return ForeignKeyConstraint(["school_id", column], [f"{table}.school_id", f"{table}.id"])
+    return ForeignKeyConstraint(
+        ["school_id", column], [f"{table}.school_id", f"{table}.id"], ondelete=ondelete
+    )
 
 
 def school_key() -> ForeignKeyConstraint:

@@ -63,7 +63,8 @@ class InvoiceLine(TenantOwned, Base):
     __tablename__ = "invoice_lines"
     __table_args__ = (
         school_key(),
-        tenant_key("invoices", "invoice_id"),
+        # A draft takes its lines along; by themselves the program cannot remove them.
+        tenant_key("invoices", "invoice_id", ondelete="CASCADE"),
         tenant_key("students", "student_id"),
         UniqueConstraint("school_id", "invoice_id", "position"),
         Index(None, "school_id", "student_id"),

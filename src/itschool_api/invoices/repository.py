@@ -200,9 +200,7 @@ class Invoices:
         await self._session.execute(update(Invoice), rows)
 
     async def discard(self, invoice_id: UUID) -> None:
-        """Delete a draft and its lines."""
-        of_draft = (InvoiceLine.school_id == self._school_id, InvoiceLine.invoice_id == invoice_id)
-        await self._session.execute(delete(InvoiceLine).where(*of_draft))
+        """Delete a draft, and with it its lines."""
         await self._session.execute(
             delete(Invoice).where(Invoice.school_id == self._school_id, Invoice.id == invoice_id)
         )
