@@ -16,7 +16,7 @@ demo: $(VENV)/.app ## Serve a demonstration on http://127.0.0.1:8000; PORT=… f
 	@exec $(BIN)/itschool demo --port $(PORT)
 
 test: $(VENV)/.dev ## Run every test
-	@$(BIN)/pytest -q -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -q -n $(JOBS) $(ARGS)
 
 check: format lint types layers migrations contract test ## All that CI checks
 

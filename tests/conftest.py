@@ -18,6 +18,8 @@ from fastapi import FastAPI
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from itschool_api import embedded, logs, schema
 from itschool_api.app import create_app
@@ -54,6 +56,22 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[_OWNER_URL] = _run.server.url()
     asyncio.run(_make_database(_TEMPLATE))
     schema.upgrade(_url(_TEMPLATE).render_as_string(hide_password=False))
+
+
+class _OneDemonstration(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Deal tests out one by one, but those of the demonstration to one process, in their order.
+
+    `--dist loadgroup` was for this; with pytest 9.2 it silently groups nothing
+    (pytest-xdist issue 1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "demo" if nodeid.startswith("tests/demo/") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _OneDemonstration(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

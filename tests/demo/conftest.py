@@ -1,4 +1,4 @@
-"""One demonstration for the whole run: its tests belong to one group, so to one process."""
+"""One demonstration for the whole run: the tests of this folder run in one process."""
 
 import socket
 from collections.abc import Iterator

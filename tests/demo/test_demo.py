@@ -14,10 +14,7 @@ from itschool_api.banking import coda
 from itschool_api.banking.matching import Cause
 from itschool_api.cli import app, posting
 from itschool_api.demo.folder import FolderRefused, held
-from tests.demo.process import ITSCHOOL, START_SECONDS, Demo
-
-# One process of the run starts it, once.
-pytestmark = pytest.mark.xdist_group("demo")
+from tests.demo.process import ITSCHOOL, PATIENCE_SECONDS, START_SECONDS, Demo
 
 
 def get(client: httpx2.Client, path: str, **parameters: str) -> Any:
@@ -37,8 +34,9 @@ def test_when_it_is_ready_it_says_in_one_line_where_and_for_whom(demo: Demo) -> 
     }
     assert demo.ready["url"] == f"http://127.0.0.1:{demo.port}"
     assert Path(demo.ready["coda_file"]) == demo.folder / "data" / "next.cod"
-    assert httpx2.get(demo.ready["url"] + "/health/ready").status_code == 200
-    assert httpx2.get(demo.ready["url"] + "/docs").status_code == 200
+    for path in ("/health/ready", "/docs"):
+        answer = httpx2.get(demo.ready["url"] + path, timeout=PATIENCE_SECONDS)
+        assert answer.status_code == 200
 
 
 def test_its_secrets_are_for_its_owner_only(demo: Demo) -> None:

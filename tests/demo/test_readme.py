@@ -12,13 +12,10 @@ import pytest
 from tests.demo.process import Demo
 from tests.documents import README
 
-pytestmark = [
-    pytest.mark.xdist_group("demo"),
-    pytest.mark.skipif(
-        not (shutil.which("bash") and shutil.which("curl") and shutil.which("python3")),
-        reason="the walk-through is for a shell with curl and python3",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("bash") and shutil.which("curl") and shutil.which("python3")),
+    reason="the walk-through is for a shell with curl and python3",
+)
 BLOCK = re.compile(r"^<!-- walk-through -->\n```bash\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
