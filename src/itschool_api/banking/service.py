@@ -5,7 +5,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -101,6 +101,7 @@ class _Recognised:
 
     statement: Statement
     bank: BankAccount
+    key: str
     duplicate_of: BankStatement | None
     repeated: bool
     """Whether the same file held it before."""
@@ -330,7 +331,7 @@ async def _recognise(
     """Find each statement's bank account, and what was imported already."""
     accounts = await schools.bank_accounts(session, school_id)
     banks = [_bank_account(statement, accounts) for statement in statements]
-    keys = [statement.key for statement in statements]
+    keys = [_key(*each) for each in zip(statements, banks, strict=True)]
     known = await Statements(session, school_id).known(set(keys))
     recognised = []
     seen: dict[tuple[UUID, str], str] = {}
@@ -343,7 +344,9 @@ async def _recognise(
                 f"Statement {statement.number} of {bank.iban}, closing on "
                 f"{statement.closing_on.isoformat()}, differs from the one that was imported."
             )
-        recognised.append(_Recognised(statement, bank, before, repeated=(bank.id, key) in seen))
+        recognised.append(
+            _Recognised(statement, bank, key, before, repeated=(bank.id, key) in seen)
+        )
         seen[bank.id, key] = content
     return recognised
 
@@ -356,6 +359,11 @@ def _bank_account(statement: Statement, accounts: Sequence[BankAccount]) -> Bank
                 raise UnsupportedCurrency(f"It is in {statement.currency}.")
             return bank
     raise UnknownBankAccount(f"It is of account {statement.account}.")
+
+
+def _key(statement: Statement, bank: BankAccount) -> str:
+    """Name a statement by its account's IBAN, in whichever way the bank wrote the number."""
+    return replace(statement, account=bank.iban).key
 
 
 async def _first_report(session: AsyncSession, recognised: Sequence[_Recognised]) -> bytes | None:
@@ -451,7 +459,7 @@ async def _add_statements(
             id=statement_id,
             import_id=import_id,
             bank_account_id=recognised[index].bank.id,
-            key=recognised[index].statement.key,
+            key=recognised[index].key,
             content_sha256=recognised[index].statement.content_sha256,
             number=recognised[index].statement.number,
             separate_application=recognised[index].statement.separate_application,
