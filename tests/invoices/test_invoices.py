@@ -47,6 +47,22 @@ async def test_a_draft_is_the_offices_own_until_it_is_issued(school: School) -> 
         problem(answer, 409, "invoice-is-draft")
 
 
+async def test_an_invoice_is_never_larger_than_what_can_be_paid(school: School) -> None:
+    child = await school.child()
+    line = {"student_id": child.student_id, "label": "Voyage", "unit_cents": 1_000_000_00}
+
+    most = await draft(school, child, lines=[line | {"quantity": 100}])
+    issued = ok(await school.manager.post(f"/v1/invoices/{most['id']}/issue", json={}))
+    pay = ok(await school.manager.get(f"/v1/invoices/{issued['id']}/payment"))
+    refused = await school.manager.post(
+        "/v1/invoices", json=new_invoice(child, 1, lines=[line | {"quantity": 100}, line])
+    )
+
+    assert "EUR100000000.00" in pay["epc_payload"]
+    assert (await school.manager.get(f"/v1/invoices/{issued['id']}/pdf")).status_code == 200
+    problem(refused, 422, "validation-failed")
+
+
 async def test_an_issued_invoice_has_number_reference_and_due_date(school: School) -> None:
     child = await school.child()
     year = ok(await school.manager.get("/v1/school-years"))["items"][0]

@@ -1,12 +1,19 @@
 """What clients send to and receive about invoices."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from itschool_api.contract import Day, Document, Form, Name, PositiveCents
+from itschool_api.contract import (
+    BIGGEST_AMOUNT_CENTS,
+    Day,
+    Document,
+    Form,
+    Name,
+    PositiveCents,
+)
 from itschool_api.invoices.state import InvoiceStatus
 from itschool_api.pagination import Page
 
@@ -36,8 +43,17 @@ class NewInvoice(Form):
     lines: list[NewInvoiceLine] = Field(
         min_length=1,
         max_length=MOST_LINES,
-        description="What is paid too much goes to the wallet of the first line's student.",
+        description="What is paid too much goes to the wallet of the first line's student. "
+        f"Together at most {BIGGEST_AMOUNT_CENTS} cents.",
     )
+
+    @model_validator(mode="after")
+    def _payable(self) -> Self:
+        # More than this has no place in a QR code, nor in a payment.
+        total_cents = sum(line.quantity * line.unit_cents for line in self.lines)
+        if total_cents > BIGGEST_AMOUNT_CENTS:
+            raise ValueError(f"the lines must not make more than {BIGGEST_AMOUNT_CENTS} cents")
+        return self
 
 
 class Issue(Form):
