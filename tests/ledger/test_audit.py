@@ -1,6 +1,7 @@
 """The proof of the books: clean where they are, and it finds what somebody broke."""
 
 import asyncio
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from itschool_api.banking import audit as banking
+from itschool_api.banking import coda
 from itschool_api.banking.coda.builders import payment, transfer
 from itschool_api.database import school_transaction
 from itschool_api.invoices import audit as invoices
@@ -92,6 +94,22 @@ async def test_a_corruption_is_found(school: School, owner_url: str, what: str) 
             *await banking.findings(session, school.id),
         ]
     assert found, what
+
+
+async def test_a_separate_application_may_have_any_balances(school: School) -> None:
+    """They are a part's, whatever the standard says, and nothing of it is posted."""
+    await busy(school)
+    part = coda.statement(
+        coda.Account(number=school.iban),
+        [transfer("cadeau", Cents(3_00), PAYER)],
+        number=1,
+        on=DAY,
+        separate_application="00001",
+    )
+
+    await school.post_coda(coda.write([replace(part, closing_milli=77_000)]))
+
+    await books_are_clean(school)
 
 
 async def open_wallet(school: School) -> Posting:

@@ -5,7 +5,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-# What never posts says nothing of money that moved on the account.
+# What never posts says nothing of money that moved on the account. A separate application tells
+# of a part of its movements, and its balances are any.
 _STATEMENTS = text(
     """
     SELECT s.id, s.transactions, count(t.id) AS stored,
@@ -18,7 +19,8 @@ _STATEMENTS = text(
     WHERE s.school_id = :school
     GROUP BY s.school_id, s.id
     HAVING count(t.id) <> s.transactions
-        OR s.closing_cents - s.opening_cents <> coalesce(sum(t.amount_cents)
+        OR s.separate_application = '00000'
+           AND s.closing_cents - s.opening_cents <> coalesce(sum(t.amount_cents)
                     FILTER (WHERE t.cause IS DISTINCT FROM 'separate_application'
                         AND t.cause IS DISTINCT FROM 'detail_of_another_file'), 0)
     """
@@ -29,6 +31,7 @@ _BANKS = text(
     FROM bank_accounts b
     LEFT JOIN (SELECT bank_account_id, sum(closing_cents - opening_cents) AS change
                FROM bank_statements WHERE school_id = :school AND reversed_at IS NULL
+                    AND separate_application = '00000'
                GROUP BY bank_account_id) s ON s.bank_account_id = b.id
     LEFT JOIN (SELECT account_id, sum(cents) AS moved FROM (
                    SELECT source_id AS account_id, amount_cents AS cents
