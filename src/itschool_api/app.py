@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
+from starlette.types import Receive, Scope, Send
 
 from itschool_api import docs, errors, health, middleware, openapi
 from itschool_api.auth import endpoints as auth_endpoints
@@ -41,10 +42,28 @@ _ROUTERS = (
 )
 _SMALL_BODY_BYTES = 1024**2
 # PostgreSQL's words for "not now": deadlock, lock not free in time, statement cancelled,
-# too many connections, shutting down, connection lost.
-_NOT_NOW = ("40P01", "40001", "55P03", "57014", "53300", "57P01", "57P03", "08006", "08003")
+# too many connections, shutting down, starting up, connection lost, database not there (while
+# a backup is restored).
+_NOT_NOW = frozenset(
+    ["40P01", "40001", "55P03", "57014", "53300", "57P01", "57P03", "08006", "08003", "3D000"]
+)
 
 _log = structlog.get_logger(__name__)
+
+
+class _Api(FastAPI):
+    """Measure bodies as they come, whatever length was announced.
+
+    A length beyond the limit is answered by Starlette itself, in plain text and from outside of
+    our middleware: without the request's id, the safety headers, or a problem.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] == "http":
+            headers = [each for each in scope["headers"] if each[0] != b"content-length"]
+            scope = {**scope, "headers": headers}
+        await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
@@ -68,7 +87,7 @@ def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
         await engine.dispose()
         _log.info("api.stopped")
 
-    app = FastAPI(
+    app = _Api(
         title="itschool-api",
         version="1.0.0",
         summary="Wallets, invoices, and the bank's file that pays them.",

@@ -99,6 +99,7 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
+        hide_parameters=True,  # an error's words end in a log, and parameters are people's data
         connect_args={
             "server_settings": {
                 "application_name": "itschool-api",

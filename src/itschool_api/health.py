@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from itschool_api import errors, schema
 from itschool_api.contract import Document
@@ -42,7 +43,7 @@ async def read_readiness(request: Request) -> Health:
         async with asyncio.timeout(_PATIENCE_SECONDS), request.app.state.sessions() as session:
             query = text("SELECT version_num FROM alembic_version")
             found = (await session.execute(query)).scalar_one_or_none()
-    except (DBAPIError, OSError, TimeoutError) as error:
+    except (DBAPIError, PoolExhausted, OSError, TimeoutError) as error:
         raise DatabaseUnavailable from error
     if found != schema.head():
         raise MigrationsPending

@@ -5,9 +5,23 @@ What is logged carries ids and facts, never a secret, a name or an amount of a p
 
 import logging
 import sys
+import traceback
 from typing import Literal
 
 import structlog
+
+
+def places(error: BaseException) -> str:
+    """Return where an error and its causes were raised, without what they say.
+
+    The database's words quote whole rows, and ours may quote what somebody sent.
+    """
+    told = []
+    following: BaseException | None = error
+    while following is not None:
+        told += [f"{type(following).__qualname__}\n", *traceback.format_tb(following.__traceback__)]
+        following = following.__cause__ or following.__context__
+    return "".join(told)
 
 
 def configure(level: str, form: Literal["auto", "json", "console"]) -> None:

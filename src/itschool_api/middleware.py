@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils.compat import uuid7
 
-from itschool_api import errors
+from itschool_api import errors, logs
 
 _log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -59,8 +59,14 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_on)
-        except Exception:
-            _log.exception("request.crashed", method=scope["method"], path=scope["path"])
+        except Exception as error:
+            _log.error(
+                "request.crashed",
+                method=scope["method"],
+                route=getattr(scope.get("route"), "path", None),
+                error=type(error).__name__,
+                traceback=logs.places(error),
+            )
             if status:
                 raise
             # The answer says nothing but the request's id (OWASP ASVS 5.0, 16.5.1).
