@@ -4,11 +4,13 @@ Set ITSCHOOL_TEST_OWNER_URL (postgresql+asyncpg://…, a superuser) to test agai
 """
 
 import asyncio
+import io
+import logging
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,6 +144,23 @@ async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(owner_url, poolclass=NullPool)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What is logged in production, at the most talkative level."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    logs.configure("debug", "json")
+    stream = io.StringIO()
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(stream)
+    # The mail server of the tests themselves.
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
+    yield stream
+    root.handlers = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture
