@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from itschool_api.banking import audit as banking
 from itschool_api.banking import coda
-from itschool_api.banking.coda.builders import payment, transfer
+from itschool_api.banking.coda.builders import outgoing, payment, transfer
 from itschool_api.database import school_transaction
 from itschool_api.invoices import audit as invoices
 from itschool_api.ledger import audit as ledger
@@ -52,18 +52,33 @@ CORRUPTIONS = {
     "the balance of a statement": "UPDATE bank_statements SET closing_cents = closing_cents + 1 "
     "WHERE school_id = :school",
     "an allocation": "DELETE FROM allocations WHERE school_id = :school",
+    "the amounts of two movements": "UPDATE bank_transactions SET amount_cents = 700 - amount_cents"
+    " WHERE school_id = :school AND state = 'suspense'",
+    "two transfers that make up for each other": "DELETE FROM transfers t USING accounts a WHERE "
+    "t.school_id = :school AND a.school_id = t.school_id AND a.kind = 'other' "
+    "AND a.id IN (t.source_id, t.target_id)",
+    "whom two payments went to": "UPDATE transfers t SET target_id = (SELECT w.account_id FROM "
+    "wallets w WHERE w.school_id = t.school_id AND w.account_id <> t.target_id) "
+    "WHERE t.school_id = :school AND t.amount_cents = 50_00 AND t.target_entry = 1",
+    "the account of a reference": "UPDATE payment_references r SET account_id = (SELECT account_id "
+    "FROM wallets w WHERE w.school_id = r.school_id AND w.account_id <> r.account_id LIMIT 1) "
+    "WHERE r.school_id = :school",
 }
 
 
 async def busy(school: School) -> None:
     """Give a school something of everything."""
-    child = await school.child()
+    child, other = await school.child(), await school.child()
     invoice = await school.invoice(child, 6_00)
     await school.post_coda(
         school.coda(
             payment(child.reference, Cents(50_00), PAYER),
+            payment(other.reference, Cents(50_00), PAYER),
             payment(invoice["reference"], Cents(2_00), PAYER),
             transfer("cadeau", Cents(3_00), PAYER),
+            transfer("encore", Cents(4_00), PAYER),
+            transfer("interne", Cents(9_00), PAYER, code="00164000"),
+            outgoing("eau", Cents(9_00), PAYER),
         )
     )
     ok(

@@ -54,6 +54,46 @@ _SETTLED = text(
            <> CASE WHEN t.state = 'paid' THEN t.amount_cents ELSE 0 END
     """
 )
+# The causes of a movement's transfers name it, so that two that are wrong cannot make up for it.
+_POSTED = text(
+    """
+    SELECT t.id, t.amount_cents,
+           coalesce(sum(CASE b.account_id WHEN m.source_id THEN m.amount_cents
+                                          WHEN m.target_id THEN -m.amount_cents END), 0) AS posted
+    FROM bank_transactions t
+    JOIN bank_statements s ON s.school_id = t.school_id AND s.id = t.statement_id
+    JOIN bank_accounts b ON b.school_id = s.school_id AND b.id = s.bank_account_id
+    LEFT JOIN (SELECT split_part(cause, ':', 2) AS movement, source_id, target_id, amount_cents
+               FROM transfers WHERE school_id = :school AND cause LIKE 'bank-transaction:%'
+              ) m ON m.movement = t.id::text
+    WHERE t.school_id = :school
+    GROUP BY t.school_id, t.id
+    HAVING coalesce(sum(CASE b.account_id WHEN m.source_id THEN m.amount_cents
+                                          WHEN m.target_id THEN -m.amount_cents END), 0)
+           <> CASE WHEN t.cause IN ('no_amount', 'separate_application', 'detail_of_another_file')
+                   THEN 0 ELSE t.amount_cents END
+    """
+)
+# A wallet's reference pays that wallet; an invoice's pays it, another of the same family, or a
+# wallet of its first line's student.
+_MISLED = text(
+    """
+    SELECT DISTINCT t.id, t.reference
+    FROM allocations a
+    JOIN bank_transactions t ON t.school_id = a.school_id AND t.id = a.transaction_id
+    JOIN transfers m ON m.school_id = a.school_id AND m.id = a.transfer_id
+    JOIN payment_references r ON r.school_id = t.school_id AND r.reference = t.reference
+    LEFT JOIN invoices i ON i.school_id = r.school_id AND i.account_id = r.account_id
+    LEFT JOIN invoice_lines l
+      ON l.school_id = i.school_id AND l.invoice_id = i.id AND l.position = 1
+    LEFT JOIN invoices o ON o.school_id = m.school_id AND o.account_id = m.target_id
+                        AND o.family_id = i.family_id
+    LEFT JOIN wallets w ON w.school_id = m.school_id AND w.account_id = m.target_id
+                       AND (w.account_id = r.account_id OR w.student_id = l.student_id)
+    WHERE a.school_id = :school AND a.allocated_by = 'matching'
+      AND o.id IS NULL AND w.id IS NULL
+    """
+)
 _SUSPENSE = text(
     """
     SELECT coalesce((SELECT sum(amount_cents) FROM bank_transactions
@@ -83,6 +123,14 @@ async def findings(session: AsyncSession, school_id: UUID) -> list[str]:
         f"transaction {row.id} of {row.amount_cents} cents is {row.state}; "
         f"{row.allocated} are allocated"
         for row in await session.execute(_SETTLED, here)
+    ]
+    found += [
+        f"transaction {row.id} is of {row.amount_cents} cents; {row.posted} are posted"
+        for row in await session.execute(_POSTED, here)
+    ]
+    found += [
+        f"transaction {row.id} paid what its reference {row.reference} does not name"
+        for row in await session.execute(_MISLED, here)
     ]
     row = (await session.execute(_SUSPENSE, here)).one()
     if row.waiting != row.held:
