@@ -68,6 +68,7 @@ class EmptyBankFile(errors.BadRequest):
             NotABankFile,
             errors.TooLarge,
             service.MalformedBankFile,
+            service.TooManyStatements,
             service.UnknownBankAccount,
             service.UnsupportedCurrency,
             service.StatementConflict,

@@ -8,6 +8,7 @@ from uuid import UUID
 from itschool_api.banking.coda import NO_SEPARATE_APPLICATION, Statement
 from itschool_api.banking.matching import MILLI_PER_CENT, Cause, Planned, Tally, tally
 from itschool_api.banking.schemas import (
+    MOST_FINDINGS,
     CausesSum,
     CauseSum,
     ImportFinding,
@@ -87,12 +88,12 @@ def cents(milli: int) -> Cents:
 
 
 def _statement(statement: Statement, known: Known, count: int) -> ReportedStatement:
-    findings = [
+    # What is missing comes first: of very many findings, only the first are told.
+    findings = [] if known.duplicate else _gaps(statement, known.before)
+    findings += [
         ImportFinding(code=finding.code, message=finding.message, line=finding.line)
-        for finding in statement.findings
+        for finding in statement.findings[: MOST_FINDINGS - len(findings)]
     ]
-    if not known.duplicate:
-        findings += _gaps(statement, known.before)
     return ReportedStatement(
         id=known.statement_id,
         outcome=Outcome.DUPLICATE if known.duplicate else Outcome.IMPORTED,

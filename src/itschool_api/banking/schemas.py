@@ -11,7 +11,8 @@ from itschool_api.banking.matching import Cause, State
 from itschool_api.contract import Document, Form, PositiveCents
 from itschool_api.pagination import Page
 
-_MOST_STATEMENTS = 10_000
+MOST_STATEMENTS = 10_000
+MOST_FINDINGS = 1_000
 
 
 class Outcome(StrEnum):
@@ -46,7 +47,9 @@ class ReportedStatement(Document):
     opening_cents: int
     closing_cents: int
     transactions: int = Field(description="How many movements it books.", examples=[12])
-    findings: list[ImportFinding] = Field(max_length=100_000)
+    findings: list[ImportFinding] = Field(
+        max_length=MOST_FINDINGS, description="The first of them, where they are very many."
+    )
 
 
 class Sum(Document):
@@ -75,7 +78,7 @@ class ImportReport(Document):
     preview: bool = Field(description="Whether nothing was written.")
     imported_at: datetime | None
     file_sha256: str = Field(max_length=64)
-    statements: list[ReportedStatement] = Field(max_length=_MOST_STATEMENTS)
+    statements: list[ReportedStatement] = Field(max_length=MOST_STATEMENTS)
     transactions: Sum = Field(
         description="All movements of the statements that are not duplicates."
     )

@@ -22,8 +22,8 @@ from itschool_api.banking.matching import Books, Cause, Line, Planned, State, Ta
 from itschool_api.banking.models import BankFile, BankImport, BankStatement, BankTransaction
 from itschool_api.banking.reports import Known, Predecessor, cents
 from itschool_api.banking.repository import Statements, Transactions
-from itschool_api.banking.schemas import BankStatement as BankStatementDocument
 from itschool_api.banking.schemas import (
+    MOST_STATEMENTS,
     BankStatementDetails,
     BankStatementPage,
     BankTransactionDetails,
@@ -34,6 +34,7 @@ from itschool_api.banking.schemas import (
     Sum,
     TransactionAllocation,
 )
+from itschool_api.banking.schemas import BankStatement as BankStatementDocument
 from itschool_api.banking.schemas import BankTransaction as BankTransactionDocument
 from itschool_api.database import new_id, refusing
 from itschool_api.invoices import service as invoices
@@ -53,6 +54,10 @@ _log = structlog.get_logger(__name__)
 
 class MalformedBankFile(errors.Unprocessable):
     """This is not a CODA file, or it contradicts itself; nothing was booked."""
+
+
+class TooManyStatements(errors.TooLarge):
+    """The file holds more statements than are taken at once."""
 
 
 class UnknownBankAccount(errors.Unprocessable):
@@ -119,7 +124,8 @@ async def import_file(
 
     The same content again changes nothing and gives the first report again.
 
-    Raises `MalformedBankFile`, `UnknownBankAccount`, `UnsupportedCurrency`, `StatementConflict`.
+    Raises `MalformedBankFile`, `TooManyStatements`, `UnknownBankAccount`, `UnsupportedCurrency`,
+    `StatementConflict`.
     """
     school_id = caller.school_id
     sha256 = hashlib.sha256(data).hexdigest()
@@ -127,6 +133,8 @@ async def import_file(
         statements = await anyio.to_thread.run_sync(coda.parse, data)
     except CodaError as error:
         raise MalformedBankFile(str(error)) from error
+    if len(statements) > MOST_STATEMENTS:
+        raise TooManyStatements(f"At most {MOST_STATEMENTS}; it has {len(statements)}.")
 
     await ledger.lock_books(session, school_id)
     recognised = await _recognise(session, school_id, statements)
