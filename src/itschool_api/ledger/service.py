@@ -101,10 +101,10 @@ async def open_with_references(
     """Open an account for each pair of floor and ceiling, each with a reference of its own."""
     if not limits:
         return []
-    number = await Accounts(session, school_id).reserve_references(len(limits))
+    free = await _free_references(Accounts(session, school_id), len(limits))
     now = clock.now()
     opened = []
-    for place, (floor_cents, ceiling_cents) in enumerate(limits):
+    for reference, (floor_cents, ceiling_cents) in zip(free, limits, strict=True):
         account = Account(
             school_id=school_id,
             id=new_id(),
@@ -115,7 +115,7 @@ async def open_with_references(
             entries=0,
         )
         session.add(account)
-        opened.append((account.id, references.issue(number + place)))
+        opened.append((account.id, reference))
     await session.flush()
     session.add_all(
         PaymentReference(
@@ -125,6 +125,17 @@ async def open_with_references(
     )
     await session.flush()
     return opened
+
+
+async def _free_references(accounts: Accounts, count: int) -> list[Reference]:
+    """Take the next references that pay into nothing: a former system's may be in the way."""
+    free: list[Reference] = []
+    while missing := count - len(free):
+        first = await accounts.reserve_references(missing)
+        following = [references.issue(first + place) for place in range(missing)]
+        taken = await accounts.by_reference(following)
+        free += [reference for reference in following if reference not in taken]
+    return free
 
 
 async def close(session: AsyncSession, school_id: UUID, account_ids: Iterable[UUID]) -> None:
