@@ -64,7 +64,7 @@ def start(folder: Path) -> EmbeddedServer:
     Raises `EmbeddedServerFailed`.
     """
     folder = folder.expanduser().resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         # Without XDG_RUNTIME_DIR (root, containers) the library warns and uses /tmp.
         warnings.simplefilter("ignore")
@@ -74,7 +74,13 @@ def start(folder: Path) -> EmbeddedServer:
     was_running = _running(folder)
     try:
         # `cleanup_mode=None`: nothing stops behind our back, see `stop`.
-        handle = get_server(folder, cleanup_mode=None)
+        # `start=False`: the library hands out a server that it knows, even one that was stopped.
+        handle = get_server(folder, cleanup_mode=None, start=False)
+        try:
+            handle.start()
+        except subprocess.TimeoutExpired:
+            # It waits 10 seconds; a server on a busy disk comes up after them, and is joined then.
+            handle.start()
         server = EmbeddedServer(handle, owned=not was_running)
         found = server.run(
             f"SELECT 1 FROM pg_database WHERE datname = '{_DATABASE}'",  # noqa: S608 - a constant

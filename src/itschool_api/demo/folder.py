@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from itschool_api import embedded
@@ -55,7 +56,8 @@ class Folder:
         """Remove what an interrupted filling left."""
         database = self.path / "postgres"
         if (database / "postmaster.pid").exists():
-            embedded.start(database).stop()
+            # One that a killed demonstration left is this one's now.
+            replace(embedded.start(database), owned=True).stop()
         for each in (database, self.path / "files", self.path / "mails"):
             shutil.rmtree(each, ignore_errors=True)
         self.next_file.unlink(missing_ok=True)
