@@ -167,6 +167,7 @@ async def test_a_parent_pays_neither_from_nor_for_another_family(world: World) -
 async def test_a_cursor_of_another_caller_shows_only_ones_own(world: World) -> None:
     """SEC-01: a cursor is a place in a list, and no right to it."""
     manager = world.ours.school.manager
+    await world.ours.fresh_draft()  # so that there is a second page
     page = (await manager.get("/v1/invoices", params={"limit": 1})).json()
 
     answer = await world.neighbour.parent.get("/v1/invoices", params={"cursor": page["next"]})
