@@ -149,7 +149,7 @@ async def test_a_statement_that_fails_is_logged_without_its_values(
     async with owner.begin() as connection:
         await connection.execute(
             text(
-                "ALTER TABLE students ADD CONSTRAINT ck_students_spoiled CHECK (birth_date IS NULL)"
+                "ALTER TABLE students ADD CONSTRAINT ck_students_spoiled CHECK (birth_date IS NULL) NOT VALID"
             )
         )
     try:
