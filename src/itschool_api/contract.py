@@ -66,7 +66,8 @@ Email = Annotated[
     AfterValidator(printable),
 ]
 Language = Annotated[str, StringConstraints(pattern="^(fr|nl|de|en)$")]
-PositiveCents = Annotated[int, Field(gt=0, le=BIGGEST_AMOUNT_CENTS)]
+# Strict: neither "100" nor 100.0 nor true is an amount.
+PositiveCents = Annotated[int, Field(strict=True, gt=0, le=BIGGEST_AMOUNT_CENTS)]
 Search = Annotated[
     str, StringConstraints(max_length=100, strip_whitespace=True), AfterValidator(printable)
 ]

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils.compat import uuid7
@@ -59,6 +60,9 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_on)
+        except ClientDisconnect:
+            # Whoever went away in the middle of an upload hears no answer.
+            _log.info("request.abandoned", method=scope["method"])
         except Exception as error:
             _log.error(
                 "request.crashed",

@@ -1,12 +1,13 @@
 """How a school begins: profile, books, a year, compartments, bank accounts. For the operator."""
 
-from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock
+from itschool_api.contract import Email, Form, Language, Name, ShortText
 from itschool_api.database import enter_school, new_id
 from itschool_api.ledger import service as ledger
 from itschool_api.money import Cents
@@ -15,25 +16,25 @@ from itschool_api.schools.models import BankAccount, SchoolYear
 from itschool_api.wallets import service as wallets
 
 _FIRST_MONTH = 8
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
 _GENERAL_NAMES = {"fr": "Compartiment général", "nl": "Algemeen", "de": "Allgemein"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSchool:
-    """What the operator says of a school."""
+class NewSchool(Form):
+    """What the operator says of a school; it stands on letters and pay screens."""
 
-    name: str
-    street: str
-    postal_code: str
-    city: str
-    language: str
-    enterprise_number: str
-    email: str | None = None
-    phone: str | None = None
+    name: Name
+    street: ShortText
+    postal_code: ShortText
+    city: ShortText
+    language: Language
+    enterprise_number: ShortText
+    email: Email | None = None
+    phone: ShortText | None = None
     time_zone: str = "Europe/Brussels"
     payment_term_days: int = 15
     spread_excess: bool = True
-    compartments: tuple[str, ...] = ()
+    compartments: tuple[Name, ...] = ()
     """Beside the general one."""
 
 
@@ -86,8 +87,10 @@ async def add_bank_account(
 ) -> BankAccount:
     """Add a bank account and its counterpart in the books; the first is the one to pay into.
 
-    Raises `schools.InvalidIban`, `schools.IbanTaken`.
+    Raises `schools.InvalidIban`, `schools.IbanTaken`, and `ValueError` for a holder that no pay
+    screen can show.
     """
+    holder = _NAME.validate_python(holder)
     account_id = await ledger.open_account(session, school_id, "bank")
     return await schools.add_bank_account(
         session, school_id, iban=iban, bic=bic, holder=holder, account_id=account_id
@@ -98,6 +101,7 @@ async def add_compartment(
     session: AsyncSession, school_id: UUID, name: str, floor_cents: Cents
 ) -> None:
     """Add a compartment, and a wallet in it for every student."""
+    name = _NAME.validate_python(name)
     await schools.add_compartment(session, school_id, name, floor_cents=floor_cents)
     await wallets.open_missing(session, school_id)
 

@@ -693,7 +693,9 @@ async def test_imports_beside_spends_never_deadlock(school: School) -> None:
             *(spend(*pair) for pair in zip(children, for_spending, strict=True)),
             *(spend(*pair) for pair in zip(children, for_spending, strict=True)),
         )
-    assert [await balance(child) for child in children] == [500_00 - 2 * ROUNDS * 1_00 + 2 * ROUNDS] * 3
+    assert [await balance(child) for child in children] == [
+        500_00 - 2 * ROUNDS * 1_00 + 2 * ROUNDS
+    ] * 3
     await books_are_clean(school)
 
 

@@ -166,3 +166,10 @@ def test_a_mistyped_digit_pays_nobody(reference: str, place: int, by: int) -> No
     plan = planned([payment(wrong, Cents(5), PAYER)], books([10]))
     assert plan[0].state is State.SUSPENSE
     assert plan[0].cause in {Cause.BAD_CHECK_DIGITS, Cause.UNKNOWN_REFERENCE}
+
+
+def test_a_column_that_old_files_fill_otherwise_returns_nothing() -> None:
+    """Only 1 to 5 are R-transactions (Febelfin CODA 2.6, page 19)."""
+    paid = payment(WALLET_REFERENCE, Cents(5), PAYER)
+    plan = planned([paid._replace(return_code="0"), paid._replace(return_code="2")], books([]))
+    assert [each.cause for each in plan] == [None, Cause.RETURNED_PAYMENT]

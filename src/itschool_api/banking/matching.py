@@ -35,6 +35,9 @@ _TRANSFERS: Final = ("01", "02", "41")
 _OWN_TRANSFERS: Final = ("64", "66")
 _MONEY_BACK: Final = "54"
 _CORRECTIONS: Final = ("49", "99")
+# Record 2.2, column 113 (page 19): reject, return, refund, reversal, cancellation. Old files have
+# other things there.
+_R_TRANSACTIONS: Final = ("1", "2", "3", "4", "5")
 _REFUNDED_COLLECTIONS: Final = ("03", "05", "58")
 
 
@@ -199,7 +202,7 @@ def _by_code(movement: Movement) -> tuple[State, Cause] | None:
     if family == _CLOSING_FAMILY:
         cause = Cause.INTEREST if movement.amount_milli > 0 else Cause.BANK_CHARGES
         return State.IGNORED, cause
-    if movement.return_code or transaction in _CORRECTIONS:
+    if movement.return_code in _R_TRANSACTIONS or transaction in _CORRECTIONS:
         return State.SUSPENSE, Cause.RETURNED_PAYMENT
     if family == "05" and transaction in _REFUNDED_COLLECTIONS:
         return State.SUSPENSE, Cause.RETURNED_PAYMENT

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
@@ -77,12 +78,20 @@ def _configured(kind: type[Configuration]) -> Configuration:
     return found
 
 
+def _said(error: ErrorDetails) -> str:
+    """Say what is wrong with a value, and which."""
+    name = ".".join(str(part) for part in error["loc"]) or repr(error["input"])
+    return f"{name}: {error['msg']}"
+
+
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run one piece of work to its end; a refusal becomes one line that says what to do."""
     try:
         return asyncio.run(work)
     except errors.Refusal as refusal:
         refuse(str(refusal))
+    except ValidationError as error:
+        refuse("; ".join(_said(each) for each in error.errors()), MISUSED)
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:
             refuse("the database has no tables yet: itschool db upgrade")

@@ -72,21 +72,21 @@ def create(
     ] = True,
 ) -> None:
     """Open a school: its books, its general compartment, the present year, a bank account."""
-    new = opening.NewSchool(
-        name=name,
-        street=street,
-        postal_code=postal_code,
-        city=city,
-        language=language,
-        enterprise_number=enterprise_number,
-        email=email,
-        phone=phone,
-        payment_term_days=payment_term_days,
-        spread_excess=spread_excess,
-        compartments=tuple(compartment or ()),
-    )
 
     async def _create(url: str) -> UUID:
+        new = opening.NewSchool(
+            name=name,
+            street=street,
+            postal_code=postal_code,
+            city=city,
+            language=language,
+            enterprise_number=enterprise_number,
+            email=email,
+            phone=phone,
+            payment_term_days=payment_term_days,
+            spread_excess=spread_excess,
+            compartments=tuple(compartment or ()),
+        )
         async with runtime.sessions_of(url) as sessions, sessions.begin() as session:
             school_id = await opening.open_school(session, new)
             await opening.add_bank_account(

@@ -96,6 +96,7 @@ class FamilyMember(Form):
     student_id: UUID
     share_bp: int = Field(
         10_000,
+        strict=True,
         ge=0,
         le=10_000,
         description="The family's share of this student's costs, in basis points (10000: all).",

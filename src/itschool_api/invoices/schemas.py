@@ -26,8 +26,10 @@ class NewInvoiceLine(Form):
 
     student_id: UUID
     label: Name = Field(examples=["Garderie, 30 min"])
-    quantity: int = Field(1, ge=1, le=10_000, examples=[4])
-    unit_cents: int = Field(ge=0, le=1_000_000_00, description="In cents.", examples=[75])
+    quantity: int = Field(1, strict=True, ge=1, le=10_000, examples=[4])
+    unit_cents: int = Field(
+        strict=True, ge=0, le=1_000_000_00, description="In cents.", examples=[75]
+    )
     kind: Kind = Field("service", description="Belgian law asks that each cost says which it is.")
 
 
