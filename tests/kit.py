@@ -20,7 +20,7 @@ from itschool_api.auth.caller import Role, Scope
 from itschool_api.banking import audit as banking_audit
 from itschool_api.banking import coda
 from itschool_api.database import Sessions, enter_school, school_transaction
-from itschool_api.families import service as families
+from itschool_api.families import guardians
 from itschool_api.families.schemas import NewGuardian
 from itschool_api.invoices import audit as invoices_audit
 from itschool_api.ledger import audit as ledger_audit
@@ -213,7 +213,7 @@ class School:
         """Add a guardian who is a user already, and return the id."""
         async with self.sessions.begin() as session:
             await enter_school(session, self.id)
-            guardian = await families.add_guardian(
+            guardian = await guardians.add_guardian(
                 session,
                 self.id,
                 NewGuardian(first_name="An", last_name=last_name),

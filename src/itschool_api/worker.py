@@ -19,11 +19,13 @@ from pgqueuer import DatabaseRetryEntrypointExecutor, Job, PgQueuer
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.auth import login_tokens
 from itschool_api.auth import service as auth
+from itschool_api.auth.login_tokens import Grantee
 from itschool_api.auth.models import User
-from itschool_api.auth.service import Authority, Grantee
+from itschool_api.auth.service import Authority
 from itschool_api.database import Sessions
-from itschool_api.families import service as families
+from itschool_api.families import guardians
 from itschool_api.mail import messages
 from itschool_api.mail.delivery import Delivery, FolderDelivery, SmtpDelivery, Undeliverable
 from itschool_api.schools import service as schools
@@ -48,7 +50,9 @@ class Worker:
         """Send the login tokens that somebody asked for; an unknown address gets nothing."""
         ids = _ids(job)
         async with self.sessions.begin() as session:
-            granted = await auth.grant_requested_tokens(session, self.authority, ids["request"])
+            granted = await login_tokens.grant_requested_tokens(
+                session, self.authority, ids["request"]
+            )
             if granted is None or not granted[1]:
                 return
             email, grantees = granted
@@ -64,13 +68,13 @@ class Worker:
             if user.disabled_at is not None or user.email is None:
                 return
             school = await schools.school(session, ids["school"])
-            grantee = await auth.grant_login_token(
+            grantee = await login_tokens.grant_login_token(
                 session,
                 self.authority.login_token_key,
                 user,
                 ids["token"],
                 job.created,
-                auth.INVITATION_LIFE,
+                login_tokens.INVITATION_LIFE,
             )
             if not grantee.is_newest:
                 return
@@ -165,8 +169,8 @@ def queue_of(worker: Worker, connection: asyncpg.Connection) -> PgQueuer:
     """Return the queue with a function for each kind of job."""
     queue = PgQueuer.from_asyncpg_connection(connection)
     for name, function in (
-        (auth.LOGIN_TOKEN_JOB, worker.send_requested_tokens),
-        (families.INVITATION_JOB, worker.send_invitation),
+        (login_tokens.LOGIN_TOKEN_JOB, worker.send_requested_tokens),
+        (guardians.INVITATION_JOB, worker.send_invitation),
     ):
         queue.entrypoint(
             name,

@@ -21,11 +21,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from itschool_api import clock, worker
-from itschool_api.auth import service as auth
-from itschool_api.auth import tokens
+from itschool_api.auth import login_tokens, tokens
 from itschool_api.auth.caller import Role
 from itschool_api.database import Sessions, enter_school
-from itschool_api.families import service as families
+from itschool_api.families import guardians
 from itschool_api.mail.delivery import Delivery, Postponed, SmtpDelivery
 from itschool_api.settings import Settings
 from tests.auth.ways_in import grant, log_in, me, redeem, refresh
@@ -247,7 +246,7 @@ async def test_the_answer_does_not_tell_whether_an_address_is_known(
     async with owner.connect() as connection:
         jobs = (await connection.execute(text("SELECT entrypoint, payload FROM pgqueuer"))).all()
     assert len(jobs) == 2
-    assert {job.entrypoint for job in jobs} == {auth.LOGIN_TOKEN_JOB}
+    assert {job.entrypoint for job in jobs} == {login_tokens.LOGIN_TOKEN_JOB}
     # A job carries ids, and no address.
     assert all(b"@" not in job.payload for job in jobs)
     box = Mailbox()
@@ -389,8 +388,8 @@ async def test_a_request_that_is_rolled_back_leaves_no_job(
     async def fail_after_inviting() -> None:
         async with sessions.begin() as session:
             await enter_school(session, school.id)
-            await families.invite_guardian(session, school.id, UUID(guardian["id"]))
-            await auth.request_login_token(session, "jo.bos@example.org")
+            await guardians.invite_guardian(session, school.id, UUID(guardian["id"]))
+            await login_tokens.request_login_token(session, "jo.bos@example.org")
             raise RuntimeError("the disk is full")
 
     with pytest.raises(RuntimeError, match="full"):
@@ -408,7 +407,10 @@ async def test_a_token_ends_after_its_time(
 ) -> None:
     """SEC-07: an hour for a reset, a fortnight for an invitation."""
     user_id, _, _ = await person(school, owner)
-    assert (timedelta(hours=1), timedelta(days=14)) == (auth.RESET_LIFE, auth.INVITATION_LIFE)
+    assert (timedelta(hours=1), timedelta(days=14)) == (
+        login_tokens.RESET_LIFE,
+        login_tokens.INVITATION_LIFE,
+    )
     token = await grant(app, user_id, life=timedelta(hours=1))
     now = datetime.now(UTC)
     async with client_of(app) as client:

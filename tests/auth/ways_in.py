@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
 from itschool_api import clock
+from itschool_api.auth import login_tokens
 from itschool_api.auth import service as auth
 from itschool_api.database import Sessions, new_id
 from tests.kit import PASSWORD, client_of, ok
@@ -54,13 +55,13 @@ async def grant(
     *,
     token_id: UUID | None = None,
     created_at: datetime | None = None,
-    life: timedelta = auth.RESET_LIFE,
+    life: timedelta = login_tokens.RESET_LIFE,
 ) -> str:
     """Make a login token as the worker does, and return it."""
     sessions: Sessions = app.state.sessions
     async with sessions.begin() as session:
         user = await auth.user(session, user_id)
-        granted = await auth.grant_login_token(
+        granted = await login_tokens.grant_login_token(
             session,
             app.state.authority.login_token_key,
             user,

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from itschool_api import errors, pagination
-from itschool_api.auth import limits, models, service
+from itschool_api.auth import limits, login_tokens, models, service, sessions
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.auth.schemas import (
@@ -55,7 +55,7 @@ def address_of(request: Request) -> str:
 @router.post(
     "/auth/token",
     responses=errors.responses(
-        service.InvalidGrant, UnsupportedGrantType, IncompleteTokenRequest, limits.TooManyAttempts
+        sessions.InvalidGrant, UnsupportedGrantType, IncompleteTokenRequest, limits.TooManyAttempts
     ),
 )
 async def create_token(
@@ -82,7 +82,7 @@ async def create_token(
     if grant_type == "password":
         if username is None or password is None:
             raise IncompleteTokenRequest("username" if username is None else "password")
-        return await service.log_in(
+        return await sessions.log_in(
             session,
             state.authority,
             user_name=username,
@@ -93,7 +93,7 @@ async def create_token(
     if grant_type == "refresh_token":
         if refresh_token is None:
             raise IncompleteTokenRequest("refresh_token")
-        return await service.refresh(
+        return await sessions.refresh(
             session, state.authority, token=refresh_token, school_id=school_id
         )
     raise UnsupportedGrantType
@@ -106,12 +106,12 @@ async def request_login_token(session: Transaction, form: LoginTokenRequest) -> 
     The answer never tells whether the address is known. The token is valid for one hour; at most
     three are sent to an address in a quarter of an hour.
     """
-    await service.request_login_token(session, form.email)
+    await login_tokens.request_login_token(session, form.email)
 
 
 @router.post(
     "/auth/login-tokens/redeem",
-    responses=errors.responses(service.InvalidLoginToken, limits.TooManyAttempts),
+    responses=errors.responses(login_tokens.InvalidLoginToken, limits.TooManyAttempts),
 )
 async def redeem_login_token(
     request: Request, session: Transaction, form: LoginTokenRedemption
@@ -120,7 +120,7 @@ async def redeem_login_token(
 
     A token works once. Set the password next, with `PUT /v1/me/password`: its answer logs in.
     """
-    return await service.redeem_login_token(
+    return await login_tokens.redeem_login_token(
         session, request.app.state.authority, form.token, address_of(request)
     )
 
@@ -128,14 +128,14 @@ async def redeem_login_token(
 @router.put(
     "/me/password",
     responses=errors.responses(
-        service.CommonPassword, service.WrongPassword, limits.TooManyAttempts
+        sessions.CommonPassword, sessions.WrongPassword, limits.TooManyAttempts
     ),
 )
 async def set_password(
     request: Request, session: Transaction, caller: PasswordSetter, form: NewPassword
 ) -> TokenPair:
     """Set your password; you are logged in at once, and your other sessions end."""
-    return await service.set_password(
+    return await sessions.set_password(
         session,
         request.app.state.authority,
         caller,
@@ -148,7 +148,7 @@ async def set_password(
 @router.post("/auth/logout", status_code=HTTPStatus.NO_CONTENT)
 async def log_out(session: Transaction, caller: Anyone) -> None:
     """End your session: its access and refresh tokens are refused from the next request on."""
-    await service.log_out(session, caller)
+    await sessions.log_out(session, caller)
 
 
 @router.post("/api-keys", status_code=HTTPStatus.CREATED)

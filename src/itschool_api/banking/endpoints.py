@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response, Security
 from itschool_api import errors, idempotency
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
-from itschool_api.banking import service
+from itschool_api.banking import service, statements, suspense
 from itschool_api.banking.matching import Cause, State
 from itschool_api.banking.schemas import (
     BankStatementDetails,
@@ -69,9 +69,9 @@ class EmptyBankFile(errors.BadRequest):
             errors.TooLarge,
             service.MalformedBankFile,
             service.TooManyStatements,
-            service.UnknownBankAccount,
-            service.UnsupportedCurrency,
-            service.StatementConflict,
+            statements.UnknownBankAccount,
+            statements.UnsupportedCurrency,
+            statements.StatementConflict,
         ),
     },
     openapi_extra={
@@ -115,18 +115,18 @@ async def list_bank_statements(
     session: Transaction, caller: StatementReader, wanted: Wanted
 ) -> BankStatementPage:
     """List the imported statements, the newest import first."""
-    return await service.list_statements(session, caller, wanted)
+    return await statements.list_statements(session, caller, wanted)
 
 
 @router.get(
     "/bank-statements/{statement_id}",
-    responses=errors.responses(service.BankStatementNotFound),
+    responses=errors.responses(statements.BankStatementNotFound),
 )
 async def read_bank_statement(
     session: Transaction, caller: StatementReader, statement_id: UUID
 ) -> BankStatementDetails:
     """Read a statement and what has become of its movements by now."""
-    return await service.read_statement(session, caller, statement_id)
+    return await statements.read_statement(session, caller, statement_id)
 
 
 @router.get("/bank-transactions", responses=errors.responses(InvalidCursor))
@@ -139,20 +139,20 @@ async def list_bank_transactions(
     statement: Annotated[UUID | None, Query(description="Of this statement only.")] = None,
 ) -> BankTransactionPage:
     """List the bank's movements, the newest first."""
-    return await service.list_transactions(
+    return await suspense.list_transactions(
         session, caller, wanted, state=state, cause=cause, statement_id=statement
     )
 
 
 @router.get(
     "/bank-transactions/{transaction_id}",
-    responses=errors.responses(service.BankTransactionNotFound),
+    responses=errors.responses(suspense.BankTransactionNotFound),
 )
 async def read_bank_transaction(
     session: Transaction, caller: TransactionReader, transaction_id: UUID
 ) -> BankTransactionDetails:
     """Read a movement and where its money went."""
-    return await service.read_transaction(session, caller, transaction_id)
+    return await suspense.read_transaction(session, caller, transaction_id)
 
 
 @router.post(
@@ -160,15 +160,15 @@ async def read_bank_transaction(
     status_code=HTTPStatus.CREATED,
     response_model=BankTransactionDetails,
     responses=errors.responses(
-        service.BankTransactionNotFound,
+        suspense.BankTransactionNotFound,
         WalletNotFound,
         InvoiceNotFound,
-        service.NotInSuspense,
+        suspense.NotInSuspense,
         InvoiceIsDraft,
         MoreThanDue,
         AccountClosed,
-        service.DebitNotAllocatable,
-        service.AllocationsDoNotAddUp,
+        suspense.DebitNotAllocatable,
+        suspense.AllocationsDoNotAddUp,
         idempotency.RequestInProgress,
         idempotency.IdempotencyKeyReused,
     ),
@@ -188,7 +188,7 @@ async def allocate_bank_transaction(
     once = await idempotency.claim(session, caller.school_id, caller.name, key, operation, form)
     if once.replay:
         return once.replay
-    transaction = await service.allocate(session, caller, transaction_id, form)
+    transaction = await suspense.allocate(session, caller, transaction_id, form)
     return await once.answer(transaction, HTTPStatus.CREATED)
 
 

@@ -7,6 +7,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock
+from itschool_api.auth import login_tokens
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Role
 from itschool_api.auth.tokens import derived_key
@@ -48,8 +49,8 @@ def create(
             language=language,
             user_name=user_name,
         )
-        granted = await auth.grant_login_token(
-            session, key, user, new_id(), clock.now(), auth.INVITATION_LIFE
+        granted = await login_tokens.grant_login_token(
+            session, key, user, new_id(), clock.now(), login_tokens.INVITATION_LIFE
         )
         return user.user_name, granted.token
 

@@ -12,7 +12,7 @@ from itschool_api.demo.bank import Payable
 from itschool_api.demo.invention import SchoolPlan
 from itschool_api.demo.people import Family, Student
 from itschool_api.demo.words import Campaign
-from itschool_api.invoices import service as invoices
+from itschool_api.invoices import issuing
 from itschool_api.invoices.schemas import NewInvoice, NewInvoiceLine
 from itschool_api.money import Cents
 from itschool_api.references import Reference
@@ -70,7 +70,7 @@ async def bill(
             (paid if settled else still_open).append(each)
     for family in _chosen(random, everybody, plan.drafts, with_parent=False):
         form = await _form(session, school_id, random, plan.words.draft, family, today)
-        await invoices.draft_invoice(session, school_id, form)
+        await issuing.draft_invoice(session, school_id, form)
     return Bills(paid, still_open)
 
 
@@ -93,8 +93,8 @@ async def _issue(
     drafts = {}
     for family in billed:
         form = await _form(session, school_id, random, campaign, family, today)
-        drafts[await invoices.draft_invoice(session, school_id, form)] = _Bill(family, form)
-    issued = await invoices.issue_invoices(
+        drafts[await issuing.draft_invoice(session, school_id, form)] = _Bill(family, form)
+    issued = await issuing.issue_invoices(
         session,
         school_id,
         drafts,

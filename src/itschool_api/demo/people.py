@@ -11,6 +11,7 @@ from itschool_api.auth.caller import Role
 from itschool_api.demo.invention import Home, Household, Parent
 from itschool_api.demo.words import Words
 from itschool_api.enrolments import service as enrolments
+from itschool_api.families import guardians
 from itschool_api.families import service as families
 from itschool_api.families.schemas import (
     FamilyMember,
@@ -119,7 +120,7 @@ async def _add_home(
         guardian_id = await _add_parent(session, school_id, words, parent, login)
         login = None
         for student in students:
-            await families.add_guardianship(
+            await guardians.add_guardianship(
                 session,
                 school_id,
                 NewGuardianship(
@@ -150,7 +151,7 @@ async def _add_parent(
             password=login.password if login else None,
         )
         user_id = user.id
-    guardian = await families.add_guardian(
+    guardian = await guardians.add_guardian(
         session,
         school_id,
         NewGuardian(

@@ -10,7 +10,7 @@ from itschool_api import errors
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
-from itschool_api.families import service
+from itschool_api.families import guardians, service
 from itschool_api.families.schemas import (
     ClassGroup,
     ClassGroupPage,
@@ -90,7 +90,7 @@ async def create_guardian(
     session: Transaction, caller: PeopleWriter, form: NewGuardian
 ) -> Guardian:
     """Add a guardian; a guardianship then links them to a student."""
-    return await service.add_guardian(session, caller.school_id, form)
+    return await guardians.add_guardian(session, caller.school_id, form)
 
 
 @router.get("/guardians", responses=errors.responses(InvalidCursor))
@@ -98,13 +98,13 @@ async def list_guardians(
     session: Transaction, caller: PeopleReader, wanted: Wanted, search: Words = ""
 ) -> GuardianPage:
     """List guardians by name; `search` also finds a whole e-mail address."""
-    return await service.list_guardians(session, caller, search, wanted)
+    return await guardians.list_guardians(session, caller, search, wanted)
 
 
 @router.post(
     "/guardians/{guardian_id}/invitations",
     status_code=HTTPStatus.ACCEPTED,
-    responses=errors.responses(service.GuardianNotFound, service.GuardianHasNoEmail),
+    responses=errors.responses(guardians.GuardianNotFound, guardians.GuardianHasNoEmail),
 )
 async def invite_guardian(
     session: Transaction, caller: PeopleWriter, guardian_id: UUID
@@ -113,7 +113,7 @@ async def invite_guardian(
 
     Invited again, they keep their user name, and only the newest token works.
     """
-    return await service.invite_guardian(session, caller.school_id, guardian_id)
+    return await guardians.invite_guardian(session, caller.school_id, guardian_id)
 
 
 @router.post(
@@ -152,18 +152,18 @@ async def list_families(
     "/guardianships",
     status_code=HTTPStatus.CREATED,
     responses=errors.responses(
-        service.GuardianNotFound, service.StudentNotInFamily, service.GuardianshipExists
+        guardians.GuardianNotFound, guardians.StudentNotInFamily, guardians.GuardianshipExists
     ),
 )
 async def create_guardianship(
     session: Transaction, caller: PeopleWriter, form: NewGuardianship
 ) -> Guardianship:
     """Let a guardian see a student, and their money if `sees_money`, within a family."""
-    return await service.add_guardianship(session, caller.school_id, form)
+    return await guardians.add_guardianship(session, caller.school_id, form)
 
 
 @router.put(
-    "/guardianships/{guardianship_id}", responses=errors.responses(service.GuardianshipNotFound)
+    "/guardianships/{guardianship_id}", responses=errors.responses(guardians.GuardianshipNotFound)
 )
 async def change_guardianship(
     session: Transaction,
@@ -172,7 +172,7 @@ async def change_guardianship(
     changes: GuardianshipChanges,
 ) -> Guardianship:
     """Change what a guardian sees, or end it; it counts from their next request on."""
-    return await service.change_guardianship(session, caller.school_id, guardianship_id, changes)
+    return await guardians.change_guardianship(session, caller.school_id, guardianship_id, changes)
 
 
 @router.get("/guardianships", responses=errors.responses(InvalidCursor))
@@ -184,4 +184,4 @@ async def list_guardianships(
     student: Annotated[UUID | None, Query(description="Of this student only.")] = None,
 ) -> GuardianshipPage:
     """List guardianships, oldest first."""
-    return await service.list_guardianships(session, caller, guardian, student, wanted)
+    return await guardians.list_guardianships(session, caller, guardian, student, wanted)

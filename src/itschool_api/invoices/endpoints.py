@@ -11,7 +11,7 @@ from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
 from itschool_api.families.service import FamilyNotFound, StudentNotFound
-from itschool_api.invoices import service
+from itschool_api.invoices import issuing, printing, service
 from itschool_api.invoices.schemas import (
     InvoiceDetails,
     InvoicePage,
@@ -50,7 +50,7 @@ async def create_invoice(
     session: Transaction, caller: InvoiceWriter, form: NewInvoice
 ) -> InvoiceDetails:
     """Draft an invoice; parents see it once it is issued."""
-    invoice_id = await service.draft_invoice(session, caller.school_id, form)
+    invoice_id = await issuing.draft_invoice(session, caller.school_id, form)
     return await service.read_invoice(session, caller, invoice_id)
 
 
@@ -98,24 +98,24 @@ async def read_invoice(
 @router.delete(
     "/{invoice_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=errors.responses(service.InvoiceNotFound, service.InvoiceIsIssued),
+    responses=errors.responses(service.InvoiceNotFound, issuing.InvoiceIsIssued),
 )
 async def discard_invoice(session: Transaction, caller: InvoiceWriter, invoice_id: UUID) -> None:
     """Throw a draft away; an issued invoice never changes."""
-    await service.discard_draft(session, caller.school_id, invoice_id)
+    await issuing.discard_draft(session, caller.school_id, invoice_id)
 
 
 @router.post(
     "/{invoice_id}/issue",
     responses=errors.responses(
-        service.InvoiceNotFound, service.InvoiceIsIssued, service.DueBeforeIssue
+        service.InvoiceNotFound, issuing.InvoiceIsIssued, issuing.DueBeforeIssue
     ),
 )
 async def issue_invoice(
     session: Transaction, caller: InvoiceWriter, invoice_id: UUID, form: Issue
 ) -> InvoiceDetails:
     """Issue a draft: it gets its number, its reference and its due date, and never changes again."""
-    await service.issue_invoices(session, caller.school_id, [invoice_id], due_on=form.due_on)
+    await issuing.issue_invoices(session, caller.school_id, [invoice_id], due_on=form.due_on)
     return await service.read_invoice(session, caller, invoice_id)
 
 
@@ -202,7 +202,7 @@ async def read_invoice_pdf(
     session: Transaction, caller: InvoiceReader, invoice_id: UUID
 ) -> Response:
     """Download an invoice as a PDF, in the family's language, with a QR code to pay."""
-    name, content = await service.pdf(session, caller, invoice_id)
+    name, content = await printing.pdf(session, caller, invoice_id)
     return Response(
         content,
         media_type="application/pdf",

@@ -1,0 +1,127 @@
+"""Login tokens: asked for by e-mail, made once, redeemed once."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid5
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api import clock, errors, jobs
+from itschool_api.auth import credentials, limits, sessions, tokens
+from itschool_api.auth.models import LoginToken, LoginTokenRequest, User, UserSession
+from itschool_api.auth.repository import LoginTokens, RateCounters, Users
+from itschool_api.auth.schemas import TokenPair
+from itschool_api.auth.service import Authority
+from itschool_api.database import new_id
+
+RESET_LIFE = timedelta(hours=1)
+INVITATION_LIFE = timedelta(days=14)
+_RESTRICTED_LIFE = timedelta(minutes=30)
+_MAILS_PER_ADDRESS = 3
+LOGIN_TOKEN_JOB = "login-token-mail"  # noqa: S105 - a job's name
+
+
+class InvalidLoginToken(errors.BadRequest):
+    """This login token is not valid: it was used, is too old, or a newer one was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grantee:
+    """A user's freshly made login token, in clear: for the mail, never for a log."""
+
+    user: User
+    token: str
+    expires_at: datetime
+    is_newest: bool
+    """Whether no newer one was made meanwhile: an older one works no more."""
+
+
+async def request_login_token(session: AsyncSession, email: str) -> None:
+    """Ask for a login token by e-mail: the same work whether the address is known or not.
+
+    At most three are sent to an address in a quarter of an hour.
+    """
+    now = clock.now()
+    key = limits.hashed_key("login-token-mail", email)
+    hits = await RateCounters(session).hit([key], limits.window_at(now))
+    if hits[key] > _MAILS_PER_ADDRESS:
+        return
+    wish = LoginTokenRequest(id=new_id(), email=email, created_at=now)
+    session.add(wish)
+    await session.flush()
+    await jobs.enqueue(session, LOGIN_TOKEN_JOB, {"request": wish.id})
+
+
+async def grant_requested_tokens(
+    session: AsyncSession, authority: Authority, request_id: UUID
+) -> tuple[str, list[Grantee]] | None:
+    """Make the login tokens that a request asked for: one for each user of the address.
+
+    Called again, it gives the same tokens, so that a mail can be sent again.
+    """
+    wish = await session.get(LoginTokenRequest, request_id)
+    if wish is None:
+        return None
+    users = await Users(session).by_email(wish.email)
+    granted = [
+        await grant_login_token(
+            session,
+            authority.login_token_key,
+            user,
+            uuid5(request_id, str(user.id)),
+            wish.created_at,
+            RESET_LIFE,
+        )
+        for user in users
+    ]
+    return wish.email, [grantee for grantee in granted if grantee.is_newest]
+
+
+async def grant_login_token(
+    session: AsyncSession,
+    key: bytes,
+    user: User,
+    token_id: UUID,
+    created_at: datetime,
+    life: timedelta,
+) -> Grantee:
+    """Make the user's one valid login token; it follows from its id."""
+    token = credentials.login_token(key, token_id)
+    row = LoginToken(
+        id=token_id,
+        user_id=user.id,
+        token_sha256=tokens.sha256(token),
+        created_at=created_at,
+        expires_at=created_at + life,
+    )
+    await Users(session).locked(user.id)  # of two grants at once, one is the newest
+    is_newest = await LoginTokens(session).replace(row)
+    return Grantee(user, token, row.expires_at, is_newest)
+
+
+async def redeem_login_token(
+    session: AsyncSession, authority: Authority, typed: str, address: str
+) -> TokenPair:
+    """Open a session that may only set the password.
+
+    Raises `InvalidLoginToken`, `limits.TooManyAttempts`.
+    """
+    token = credentials.normalised_login_token(typed)
+    await limits.refuse_guessing(session, token, address)
+    now = clock.now()
+    user_id = await LoginTokens(session).redeem(tokens.sha256(token), now)
+    schools = await Users(session).schools_of(user_id) if user_id else []
+    if user_id is None or not schools:
+        await limits.count_failure(session, token, address)
+        raise InvalidLoginToken
+    login = UserSession(
+        id=new_id(),
+        user_id=user_id,
+        school_id=schools[-1],
+        restricted=True,
+        created_at=now,
+        expires_at=now + _RESTRICTED_LIFE,
+    )
+    session.add(login)
+    await session.flush()
+    return await sessions.token_pair(session, authority, login, None)

@@ -1,0 +1,176 @@
+"""Guardians: who they are, what they see of which student, and their way in."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api import errors, jobs, pagination
+from itschool_api.auth import service as auth
+from itschool_api.auth.caller import Caller, Role
+from itschool_api.database import new_id, refusing
+from itschool_api.families import models
+from itschool_api.families.models import Guardianship
+from itschool_api.families.repository import People
+from itschool_api.families.schemas import (
+    Guardian,
+    GuardianPage,
+    GuardianshipChanges,
+    GuardianshipPage,
+    Invitation,
+    NewGuardian,
+    NewGuardianship,
+)
+from itschool_api.families.schemas import Guardianship as GuardianshipDocument
+from itschool_api.pagination import Order, Slice
+from itschool_api.schools import service as schools
+
+INVITATION_JOB = "invitation-mail"
+
+
+class GuardianNotFound(errors.NotFound):
+    """There is no such guardian."""
+
+
+class GuardianshipNotFound(errors.NotFound):
+    """There is no such guardianship."""
+
+
+class GuardianshipExists(errors.Conflict):
+    """This guardian has this guardianship already."""
+
+
+class StudentNotInFamily(errors.Unprocessable):
+    """The student is not in that family."""
+
+
+class GuardianHasNoEmail(errors.Unprocessable):
+    """An invitation goes by e-mail, and this guardian has no address."""
+
+
+async def add_guardian(
+    session: AsyncSession, school_id: UUID, form: NewGuardian, *, user_id: UUID | None = None
+) -> Guardian:
+    """Add a guardian."""
+    guardian = models.Guardian(
+        school_id=school_id, id=new_id(), user_id=user_id, **form.model_dump()
+    )
+    session.add(guardian)
+    await session.flush()
+    return _guardian(guardian)
+
+
+async def list_guardians(
+    session: AsyncSession, caller: Caller, search: str, wanted: Slice
+) -> GuardianPage:
+    """Return guardians by name."""
+    query = People(session).guardians(caller.school_id, search)
+    order = Order((models.Guardian.last_name, models.Guardian.first_name, models.Guardian.id))
+    rows, following = await pagination.rows(session, query, order, wanted)
+    return GuardianPage(items=[_guardian(row[0]) for row in rows], next=following)
+
+
+async def invite_guardian(session: AsyncSession, school_id: UUID, guardian_id: UUID) -> Invitation:
+    """Make a user for a guardian, unless there is one, and send the way in by e-mail.
+
+    Raises `GuardianNotFound`, `GuardianHasNoEmail`.
+    """
+    guardian = await session.get(models.Guardian, (school_id, guardian_id), with_for_update=True)
+    if guardian is None:
+        raise GuardianNotFound
+    if guardian.email is None:
+        raise GuardianHasNoEmail
+    if guardian.user_id is None:
+        user = await auth.create_user(
+            session,
+            school_id,
+            [Role.GUARDIAN],
+            first_name=guardian.first_name,
+            last_name=guardian.last_name,
+            email=guardian.email,
+            language=guardian.language,
+        )
+        guardian.user_id = user.id
+        await session.flush()
+    else:
+        user = await auth.user(session, guardian.user_id)
+    await jobs.enqueue(
+        session,
+        INVITATION_JOB,
+        {"school": school_id, "user": user.id, "token": new_id()},
+    )
+    return Invitation(user_name=user.user_name, email=guardian.email)
+
+
+async def add_guardianship(
+    session: AsyncSession, school_id: UUID, form: NewGuardianship
+) -> GuardianshipDocument:
+    """Link a guardian to a student within a family.
+
+    Raises `GuardianNotFound`, `StudentNotInFamily`, `GuardianshipExists`.
+    """
+    if await session.get(models.Guardian, (school_id, form.guardian_id)) is None:
+        raise GuardianNotFound
+    if not await People(session).is_member(school_id, form.family_id, form.student_id):
+        raise StudentNotInFamily
+    link = Guardianship(
+        school_id=school_id,
+        id=new_id(),
+        guardian_id=form.guardian_id,
+        student_id=form.student_id,
+        family_id=form.family_id,
+        sees_money=form.sees_money,
+        starts_on=form.starts_on or await schools.today(session, school_id),
+        ends_on=form.ends_on,
+    )
+    session.add(link)
+    with refusing(
+        "uq_guardianships_school_id_guardian_id_student_id_family_id", GuardianshipExists()
+    ):
+        await session.flush()
+    return GuardianshipDocument.model_validate(link)
+
+
+async def change_guardianship(
+    session: AsyncSession, school_id: UUID, guardianship_id: UUID, changes: GuardianshipChanges
+) -> GuardianshipDocument:
+    """Change what a guardian sees, from the next request on.
+
+    Raises `GuardianshipNotFound`.
+    """
+    link = await session.get(Guardianship, (school_id, guardianship_id), with_for_update=True)
+    if link is None:
+        raise GuardianshipNotFound
+    link.sees_money = changes.sees_money
+    link.ends_on = changes.ends_on
+    # An end before the beginning means that it never counts.
+    if link.ends_on and link.ends_on < link.starts_on:
+        link.starts_on = link.ends_on
+    await session.flush()
+    return GuardianshipDocument.model_validate(link)
+
+
+async def list_guardianships(
+    session: AsyncSession,
+    caller: Caller,
+    guardian_id: UUID | None,
+    student_id: UUID | None,
+    wanted: Slice,
+) -> GuardianshipPage:
+    """Return guardianships in the order in which they were made."""
+    query = People(session).guardianships(caller.school_id, guardian_id, student_id)
+    rows, following = await pagination.rows(session, query, Order((Guardianship.id,)), wanted)
+    return GuardianshipPage(
+        items=[GuardianshipDocument.model_validate(row[0]) for row in rows], next=following
+    )
+
+
+def _guardian(guardian: models.Guardian) -> Guardian:
+    return Guardian(
+        id=guardian.id,
+        first_name=guardian.first_name,
+        last_name=guardian.last_name,
+        email=guardian.email,
+        phone=guardian.phone,
+        language=guardian.language,
+        can_log_in=guardian.user_id is not None,
+    )
