@@ -7,12 +7,15 @@ The tree, of which every package grows its own leaves::
     ├── Unauthenticated     401
     ├── Forbidden           403
     ├── NotFound            404
+    ├── MethodNotAllowed    405
+    ├── NotAcceptable       406
     ├── Conflict            409
-    ├── PreconditionFailed  412
     ├── TooLarge            413
     ├── UnsupportedMedia    415
     ├── Unprocessable       422
+    │   └── ValidationFailed
     ├── TooManyRequests     429
+    ├── InternalError       500
     └── Unavailable         503
 
 A leaf's docstring is the problem's title, its name in kebab-case the problem's code. Nothing here

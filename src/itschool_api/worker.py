@@ -53,12 +53,16 @@ class Worker:
             granted = await login_tokens.grant_requested_tokens(
                 session, self.authority, ids["request"]
             )
-            if granted is None or not granted[1]:
+            if granted is None:
                 return
             email, grantees = granted
-            school = await self._school_of(session, grantees[0].user)
-        if school is not None:
-            await self._send(f"login-token.{ids['request']}", school, email, grantees, job.created)
+            # Of people who share an address, one may have no school any more.
+            schools_of = [await self._school_of(session, grantee.user) for grantee in grantees]
+        able = [pair for pair in zip(grantees, schools_of, strict=True) if pair[1] is not None]
+        if able:
+            key = f"login-token.{ids['request']}"
+            school = cast("School", able[0][1])
+            await self._send(key, school, email, [grantee for grantee, _ in able], job.created)
 
     async def send_invitation(self, job: Job) -> None:
         """Send a guardian their user name and a login token, to the user's own address."""

@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from itschool_api import clock, worker
-from itschool_api.auth import login_tokens, tokens
+from itschool_api.auth import limits, login_tokens, tokens
 from itschool_api.auth.caller import Role
 from itschool_api.database import Sessions, enter_school
 from itschool_api.families import guardians
@@ -302,6 +302,62 @@ async def test_an_address_gets_three_mails_in_a_quarter_of_an_hour(
     assert len(box.to(address)) <= 3
 
 
+async def test_whoever_shares_an_address_with_a_leaver_still_gets_a_mail(
+    app: FastAPI, school: School, owner: AsyncEngine, post: Post
+) -> None:
+    leaver, _, address = await person(school, owner)
+    _, name, _ = await person(school, owner, address)
+    async with owner.begin() as connection:
+        await connection.execute(
+            text("DELETE FROM memberships WHERE user_id = :user"), {"user": leaver}
+        )
+    await ask(app, address)
+    box = Mailbox()
+    await post.collect(box)
+
+    (message,) = box.messages
+    assert name in plain(message)
+
+
+async def test_one_sender_cannot_fill_the_queue(app: FastAPI, owner: AsyncEngine) -> None:
+    """SEC-13: beyond a hundred in a quarter of an hour, the answer is the same and no job is."""
+
+    async def jobs() -> int:
+        async with owner.connect() as connection:
+            found = await connection.execute(
+                text("SELECT count(*) FROM login_token_requests WHERE email LIKE 'flood-%'")
+            )
+            return int(found.scalar_one())
+
+    began = limits.window_at(clock.now())
+    async with client_of(app) as sender:
+        answers = [
+            await sender.post("/v1/auth/login-tokens", json={"email": f"flood-{place}@example.org"})
+            for place in range(103)
+        ]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(202, b"null")}
+    # Where a quarter of an hour ended meanwhile, the count began anew.
+    assert await jobs() == (100 if limits.window_at(clock.now()) == began else 103)
+
+
+async def test_a_new_password_ends_the_tokens_that_were_not_used(
+    app: FastAPI, school: School, owner: AsyncEngine
+) -> None:
+    """SEC-18: who set a password has no use for an older way in, others might."""
+    user_id, name, _ = await person(school, owner)
+    async with client_of(app) as client:
+        pair = ok(await log_in(client, name))
+        token = await grant(app, user_id)
+        async with client_of(app, pair["access_token"]) as known:
+            ok(
+                await known.put(
+                    "/v1/me/password",
+                    json={"current_password": PASSWORD, "new_password": "sept petits lapins"},
+                )
+            )
+        problem(await redeem(client, token), 400, "invalid-login-token")
+
+
 async def test_a_token_is_redeemed_once_of_fifty_times_at_once(
     app: FastAPI, school: School, owner: AsyncEngine
 ) -> None:
@@ -389,7 +445,7 @@ async def test_a_request_that_is_rolled_back_leaves_no_job(
         async with sessions.begin() as session:
             await enter_school(session, school.id)
             await guardians.invite_guardian(session, school.id, UUID(guardian["id"]))
-            await login_tokens.request_login_token(session, "jo.bos@example.org")
+            await login_tokens.request_login_token(session, "jo.bos@example.org", "192.0.2.1")
             raise RuntimeError("the disk is full")
 
     with pytest.raises(RuntimeError, match="full"):

@@ -100,13 +100,15 @@ async def create_token(
 
 
 @router.post("/auth/login-tokens", status_code=HTTPStatus.ACCEPTED)
-async def request_login_token(session: Transaction, form: LoginTokenRequest) -> None:
+async def request_login_token(
+    request: Request, session: Transaction, form: LoginTokenRequest
+) -> None:
     """Ask for a login token by e-mail, for a first login or a forgotten password.
 
     The answer never tells whether the address is known. The token is valid for one hour; at most
     three are sent to an address in a quarter of an hour.
     """
-    await login_tokens.request_login_token(session, form.email)
+    await login_tokens.request_login_token(session, form.email, address_of(request))
 
 
 @router.post(

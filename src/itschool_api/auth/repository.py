@@ -56,7 +56,7 @@ class Users:
         return (await self._session.execute(query)).scalar_one_or_none()
 
     async def schools_of(self, user_id: UUID) -> Sequence[UUID]:
-        """Return the schools of a user, the newest membership's last."""
+        """Return the schools of a user, the newest school last."""
         query = (
             select(Membership.school_id)
             .where(Membership.user_id == user_id)
@@ -197,6 +197,14 @@ class LoginTokens:
             .on_conflict_do_nothing()
         )
         return True
+
+    async def end_all(self, user_id: UUID, now: datetime) -> None:
+        """Use up every token of a user."""
+        await self._session.execute(
+            update(LoginToken)
+            .where(LoginToken.user_id == user_id, LoginToken.used_at.is_(None))
+            .values(used_at=now)
+        )
 
     async def redeem(self, token_sha256: bytes, now: datetime) -> UUID | None:
         """Use up a token and return whose it was; of concurrent calls one succeeds."""

@@ -12,7 +12,7 @@ from itschool_api.auth import caller as policy
 from itschool_api.auth import credentials, limits, passwords, tokens
 from itschool_api.auth.caller import Caller, Reach, Role, Scope
 from itschool_api.auth.models import UserSession
-from itschool_api.auth.repository import Users, UserSessions
+from itschool_api.auth.repository import LoginTokens, Users, UserSessions
 from itschool_api.auth.schemas import TokenPair
 from itschool_api.auth.service import Authority
 from itschool_api.database import despite_refusal, new_id
@@ -112,7 +112,7 @@ async def set_password(
     current: str | None,
     address: str,
 ) -> TokenPair:
-    """Set the caller's password, end all their sessions, and open a new one.
+    """Set the caller's password, end all their sessions and login tokens, and open a session.
 
     Raises `CommonPassword`, `WrongPassword`, `limits.TooManyAttempts`.
     """
@@ -131,7 +131,9 @@ async def set_password(
     if passwords.is_common(new) or new.lower() == user.user_name:
         raise CommonPassword
     user.password_hash = await anyio.to_thread.run_sync(passwords.hashed, new)
-    await UserSessions(session).revoke_all(user.id, clock.now())
+    now = clock.now()
+    await UserSessions(session).revoke_all(user.id, now)
+    await LoginTokens(session).end_all(user.id, now)
     _log.info("password.changed", user=str(user.id))
     return await _open(session, authority, user.id, caller.school_id)
 

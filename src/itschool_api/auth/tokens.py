@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -61,17 +61,26 @@ def new_signing_key(secret: str) -> tuple[str, bytes]:
     return new_id().hex, _box(secret).encrypt(pem)
 
 
+class WrongSecretKey(Exception):
+    """The signing keys were encrypted under another secret key: give the one from before."""
+
+
 class KeyRing:
     """The keys that sign and verify; the newest signs."""
 
     def __init__(self, secret: str, issuer: str, keys: Sequence[tuple[str, bytes]]) -> None:
-        """Take the keys as `(kid, encrypted)`, oldest first."""
+        """Take the keys as `(kid, encrypted)`, oldest first; raises `WrongSecretKey`."""
         self._issuer = issuer
         self._signing: dict[str, Any] = {}
         self._verifying: dict[str, Any] = {}
+        box = _box(secret)
         for kid, encrypted in keys:
+            try:
+                pem = box.decrypt(encrypted).decode()
+            except InvalidToken as error:
+                raise WrongSecretKey(WrongSecretKey.__doc__) from error
             # Key objects, not PEM: parsing it at each request doubles the cost.
-            signing = jwk.construct(_box(secret).decrypt(encrypted).decode(), _ALGORITHM)
+            signing = jwk.construct(pem, _ALGORITHM)
             self._signing[kid] = signing
             self._verifying[kid] = signing.public_key()
         self._newest = keys[-1][0]

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import embedded, errors, logs
+from itschool_api.auth.tokens import WrongSecretKey
 from itschool_api.database import (
     APPLICATION_ROLE,
     Sessions,
@@ -90,6 +91,8 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run(work)
     except errors.Refusal as refusal:
         refuse(str(refusal))
+    except WrongSecretKey as error:
+        refuse(f"ITSCHOOL_SECRET_KEY is not the one from before: {error}", MISUSED)
     except ValidationError as error:
         refuse("; ".join(_said(each) for each in error.errors()), MISUSED)
     except DBAPIError as error:

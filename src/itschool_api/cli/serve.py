@@ -34,7 +34,7 @@ def serve(
     settings = runtime.settings()
     with runtime.database(settings) as (url, _):
         # Said in one line here; inside the server it would be a traceback.
-        runtime.run(_refuse_old_tables(url))
+        runtime.run(_refuse_to_start(settings, url))
         uvicorn.run(
             create_app(settings, url),
             host=host,
@@ -48,11 +48,16 @@ def serve(
         )
 
 
-async def _refuse_old_tables(url: str) -> None:
-    async with runtime.sessions_of(url) as sessions, sessions() as session:
-        found = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar()
-    if found != schema.head():
-        runtime.refuse("the tables are not the newest: itschool db upgrade")
+async def _refuse_to_start(settings: Settings, url: str) -> None:
+    """End where the tables are not the newest, or the secret key is another one."""
+    async with runtime.sessions_of(url) as sessions:
+        async with sessions() as session:
+            query = text("SELECT version_num FROM alembic_version")
+            found = (await session.execute(query)).scalar()
+        if found != schema.head():
+            runtime.refuse("the tables are not the newest: itschool db upgrade")
+        secret = settings.secret_key.get_secret_value()
+        await auth.load_key_ring(sessions, secret, settings.public_url)
 
 
 def worker() -> None:
