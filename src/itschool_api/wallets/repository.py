@@ -132,13 +132,6 @@ class Wallets:
             query = query.where(Student.id == func.any(list(student_ids)))
         return (await self._session.execute(query)).all()
 
-    async def by_account(self, account_ids: Iterable[UUID]) -> dict[UUID, UUID]:
-        """Return the student behind each account that is a wallet's."""
-        query = select(Wallet.account_id, Wallet.student_id).where(
-            Wallet.school_id == self._school_id, Wallet.account_id == func.any(list(account_ids))
-        )
-        return {row.account_id: row.student_id for row in await self._session.execute(query)}
-
     async def general_accounts(self, student_ids: Iterable[UUID]) -> dict[UUID, UUID]:
         """Return the account of each student's general wallet."""
         query = (

@@ -160,13 +160,6 @@ async def account_of(session: AsyncSession, caller: Caller, wallet_id: UUID) -> 
     return account_id
 
 
-async def students_by_account(
-    session: AsyncSession, school_id: UUID, account_ids: Iterable[UUID]
-) -> dict[UUID, UUID]:
-    """Return the student behind each account that is a wallet's."""
-    return await Wallets(session, school_id).by_account(account_ids)
-
-
 async def general_accounts(
     session: AsyncSession, school_id: UUID, student_ids: Iterable[UUID]
 ) -> dict[UUID, UUID]:

@@ -26,7 +26,6 @@ from itschool_api.banking.coda.writer import write
 from itschool_api.money import Cents
 
 CREDIT_TRANSFER: Final = "00150000"
-INSTANT_TRANSFER: Final = "00250000"
 NOBODY: Final = Counterparty()
 NOTHING: Final = Cents(0)
 _MILLI: Final = 10
