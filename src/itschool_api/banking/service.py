@@ -19,9 +19,7 @@ from itschool_api.banking.coda import CodaError
 from itschool_api.banking.matching import Books, Cause, Line, Planned, State
 from itschool_api.banking.models import BankFile, BankImport
 from itschool_api.banking.repository import Transactions
-from itschool_api.banking.schemas import (
-    MOST_STATEMENTS,
-)
+from itschool_api.banking.schemas import MOST_STATEMENTS, ImportReport
 from itschool_api.banking.statements import Recognised
 from itschool_api.database import new_id
 from itschool_api.invoices import service as invoices
@@ -94,30 +92,10 @@ async def import_file(
         file_sha256=sha256,
     )
     text = report.model_dump_json()
-    if import_id is None or imported_at is None:
+    if import_id is None:
         return Imported(text.encode(), created=False)
 
-    session.add(
-        BankImport(
-            school_id=school_id,
-            id=import_id,
-            imported_by=caller.name,
-            imported_at=imported_at,
-            report=text,
-        )
-    )
-    await session.flush()
-    key = await storage.keep(school_id, f"bank-files/{sha256}.cod", data)
-    session.add(
-        BankFile(
-            school_id=school_id,
-            id=new_id(),
-            import_id=import_id,
-            storage_key=key,
-            sha256=sha256,
-            size_bytes=len(data),
-        )
-    )
+    await _keep(session, storage, caller, data, report)
     await statements.add(session, school_id, import_id, recognised, report, statement_ids)
     await _book(session, school_id, locked, planned, recognised, statement_ids)
     _log.info(
@@ -129,6 +107,34 @@ async def import_file(
         ignored=report.ignored.count,
     )
     return Imported(text.encode(), created=True)
+
+
+async def _keep(
+    session: AsyncSession, storage: Storage, caller: Caller, data: bytes, report: ImportReport
+) -> None:
+    """Keep the file and the report: the same file again gets it again, byte for byte."""
+    school_id = caller.school_id
+    session.add(
+        BankImport(
+            school_id=school_id,
+            id=report.id,
+            imported_by=caller.name,
+            imported_at=report.imported_at,
+            report=report.model_dump_json(),
+        )
+    )
+    await session.flush()
+    key = await storage.keep(school_id, f"bank-files/{report.file_sha256}.cod", data)
+    session.add(
+        BankFile(
+            school_id=school_id,
+            id=new_id(),
+            import_id=report.id,
+            storage_key=key,
+            sha256=report.file_sha256,
+            size_bytes=len(data),
+        )
+    )
 
 
 async def _books(
