@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib.metadata import version
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -89,7 +90,7 @@ def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
 
     app = _Api(
         title="itschool-api",
-        version="1.0.0",
+        version=version("itschool-api"),
         summary="Wallets, invoices, and the bank's file that pays them.",
         description=openapi.DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},

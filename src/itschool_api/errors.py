@@ -251,7 +251,9 @@ def _fault(error: Mapping[str, Any]) -> Fault:
     # The input itself is left out: it may be a password.
     place, *rest = error["loc"]
     location = place if place in {"body", "query", "path", "header"} else "body"
-    if location == "body":
+    if error["type"] == "json_invalid":
+        pointer = ""  # the place is a byte's, not a member's
+    elif location == "body":
         escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in rest)
         pointer = "".join(f"/{part}" for part in escaped)
     else:

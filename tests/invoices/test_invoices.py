@@ -63,6 +63,18 @@ async def test_an_invoice_is_never_larger_than_what_can_be_paid(school: School) 
     problem(refused, 422, "validation-failed")
 
 
+async def test_a_line_is_of_the_familys_own_student(school: School) -> None:
+    """SEC-01: the family reads the name, and its excess would go to that child's wallet."""
+    child, stranger = await school.child(), await school.child()
+    form = new_invoice(child, 1_00)
+    form["lines"] += new_invoice(stranger, 1_00)["lines"]
+
+    answer = await school.manager.post("/v1/invoices", json=form)
+
+    problem(answer, 422, "student-not-in-family")
+    assert ok(await school.manager.get("/v1/invoices"))["items"] == []
+
+
 async def test_an_issued_invoice_has_number_reference_and_due_date(school: School) -> None:
     child = await school.child()
     year = ok(await school.manager.get("/v1/school-years"))["items"][0]

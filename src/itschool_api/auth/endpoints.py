@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Request, Security
+from fastapi import APIRouter, Form, Request, Response, Security
 from pydantic import SecretStr
 from sqlalchemy import select
 
@@ -99,16 +99,17 @@ async def create_token(
     raise UnsupportedGrantType
 
 
-@router.post("/auth/login-tokens", status_code=HTTPStatus.ACCEPTED)
+@router.post("/auth/login-tokens", status_code=HTTPStatus.ACCEPTED, response_class=Response)
 async def request_login_token(
     request: Request, session: Transaction, form: LoginTokenRequest
-) -> None:
+) -> Response:
     """Ask for a login token by e-mail, for a first login or a forgotten password.
 
     The answer never tells whether the address is known. The token is valid for one hour; at most
     three are sent to an address in a quarter of an hour.
     """
     await login_tokens.request_login_token(session, form.email, address_of(request))
+    return Response(status_code=HTTPStatus.ACCEPTED)
 
 
 @router.post(

@@ -152,7 +152,7 @@ async def list_families(
     "/guardianships",
     status_code=HTTPStatus.CREATED,
     responses=errors.responses(
-        guardians.GuardianNotFound, guardians.StudentNotInFamily, guardians.GuardianshipExists
+        guardians.GuardianNotFound, service.StudentNotInFamily, guardians.GuardianshipExists
     ),
 )
 async def create_guardianship(

@@ -21,6 +21,7 @@ from itschool_api.families.schemas import (
     NewGuardianship,
 )
 from itschool_api.families.schemas import Guardianship as GuardianshipDocument
+from itschool_api.families.service import StudentNotInFamily
 from itschool_api.pagination import Order, Slice
 from itschool_api.schools import service as schools
 
@@ -37,10 +38,6 @@ class GuardianshipNotFound(errors.NotFound):
 
 class GuardianshipExists(errors.Conflict):
     """This guardian has this guardianship already."""
-
-
-class StudentNotInFamily(errors.Unprocessable):
-    """The student is not in that family."""
 
 
 class GuardianHasNoEmail(errors.Unprocessable):
@@ -110,7 +107,7 @@ async def add_guardianship(
     """
     if await session.get(models.Guardian, (school_id, form.guardian_id)) is None:
         raise GuardianNotFound
-    if not await People(session).is_member(school_id, form.family_id, form.student_id):
+    if not await People(session).are_members(school_id, form.family_id, [form.student_id]):
         raise StudentNotInFamily
     link = Guardianship(
         school_id=school_id,

@@ -167,11 +167,14 @@ class People:
         )
         return {student.id: student for student in (await self._session.execute(query)).scalars()}
 
-    async def is_member(self, school_id: UUID, family_id: UUID, student_id: UUID) -> bool:
-        """Tell whether a student is in a family."""
-        query = select(FamilyStudent.id).where(
+    async def are_members(
+        self, school_id: UUID, family_id: UUID, student_ids: Iterable[UUID]
+    ) -> bool:
+        """Tell whether all of these students are in a family."""
+        wanted = set(student_ids)
+        query = select(func.count()).where(
             FamilyStudent.school_id == school_id,
             FamilyStudent.family_id == family_id,
-            FamilyStudent.student_id == student_id,
+            FamilyStudent.student_id == func.any(list(wanted)),
         )
-        return (await self._session.execute(query)).scalar_one_or_none() is not None
+        return (await self._session.execute(query)).scalar_one() == len(wanted)

@@ -1,6 +1,6 @@
 """Students, class groups and families, and the one answer to who may see whom."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -46,6 +46,10 @@ class ClassGroupNameTaken(errors.Conflict):
 
 class FamilyNotFound(errors.NotFound):
     """There is no such family, or it is not yours to see."""
+
+
+class StudentNotInFamily(errors.Unprocessable):
+    """The student is not in that family."""
 
 
 class StudentInFamily(errors.Conflict):
@@ -233,6 +237,14 @@ async def family(session: AsyncSession, school_id: UUID, family_id: UUID) -> mod
     if found is None:
         raise FamilyNotFound
     return found
+
+
+async def refuse_strangers(
+    session: AsyncSession, school_id: UUID, family_id: UUID, student_ids: Collection[UUID]
+) -> None:
+    """Raise `StudentNotInFamily` where one of the students is not in the family."""
+    if not await People(session).are_members(school_id, family_id, student_ids):
+        raise StudentNotInFamily
 
 
 async def known_students(

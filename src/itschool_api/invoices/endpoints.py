@@ -10,7 +10,7 @@ from itschool_api import errors, idempotency
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
-from itschool_api.families.service import FamilyNotFound, StudentNotFound
+from itschool_api.families.service import FamilyNotFound, StudentNotFound, StudentNotInFamily
 from itschool_api.invoices import issuing, printing, service
 from itschool_api.invoices.schemas import (
     InvoiceDetails,
@@ -44,7 +44,9 @@ InvoicePayer = Annotated[
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
-    responses=errors.responses(FamilyNotFound, StudentNotFound, SchoolYearNotFound, NoSchoolYear),
+    responses=errors.responses(
+        FamilyNotFound, StudentNotFound, StudentNotInFamily, SchoolYearNotFound, NoSchoolYear
+    ),
 )
 async def create_invoice(
     session: Transaction, caller: InvoiceWriter, form: NewInvoice

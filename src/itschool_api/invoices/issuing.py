@@ -12,9 +12,7 @@ from itschool_api.database import new_id
 from itschool_api.families import service as families
 from itschool_api.invoices import models
 from itschool_api.invoices.repository import Invoices
-from itschool_api.invoices.schemas import (
-    NewInvoice,
-)
+from itschool_api.invoices.schemas import NewInvoice
 from itschool_api.invoices.service import InvoiceNotFound
 from itschool_api.ledger import service as ledger
 from itschool_api.money import Cents
@@ -33,10 +31,15 @@ class DueBeforeIssue(errors.Unprocessable):
 async def draft_invoice(session: AsyncSession, school_id: UUID, form: NewInvoice) -> UUID:
     """Draft an invoice and return its id.
 
-    Raises `FamilyNotFound`, `StudentNotFound`, `SchoolYearNotFound`.
+    Its lines are of the family's own students: their names show to the family, and what it pays
+    too much goes to one of them.
+
+    Raises `FamilyNotFound`, `StudentNotFound`, `StudentNotInFamily`, `SchoolYearNotFound`.
     """
+    students = [line.student_id for line in form.lines]
     await families.family(session, school_id, form.family_id)
-    await families.known_students(session, school_id, [line.student_id for line in form.lines])
+    await families.known_students(session, school_id, students)
+    await families.refuse_strangers(session, school_id, form.family_id, students)
     year = await schools.year(session, school_id, form.school_year_id)
     invoice = models.Invoice(
         school_id=school_id,
