@@ -60,6 +60,10 @@ def import_files(
                     typer.echo(posting.line(result), err=result.report is None)
     except posting.NoAccess as error:
         runtime.refuse(f"the API key does not serve: {error}", runtime.MISUSED)
+    except posting.NoApi:
+        runtime.refuse(
+            f"there is no such API at {url}: give the address without a path", runtime.MISUSED
+        )
     except posting.Unreachable as error:
         runtime.refuse(f"{url} does not answer: {error}", UNREACHABLE)
     if is_refused:

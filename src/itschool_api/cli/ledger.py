@@ -36,7 +36,7 @@ def verify(
         typer.echo(line)
     if wrong:
         runtime.refuse(f"{len(wrong)} things are wrong in the books of {checked} schools.")
-    typer.echo(f"The books of {checked} schools are clean.")
+    typer.echo(f"The books are clean (schools: {checked}).")
 
 
 async def _verify(url: str, only: UUID | None) -> tuple[list[str], int]:

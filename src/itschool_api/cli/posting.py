@@ -26,6 +26,7 @@ WAITS_SECONDS: Final = [1, 3, 9]
 _LONGEST_WAIT_SECONDS: Final = 60
 # A large file takes the server its time, more so when others are before it.
 _TIMEOUT: Final = httpx2.Timeout(10, read=300, write=60)
+_NO_API: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 _ACCESS: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
@@ -58,6 +59,10 @@ class Unreachable(Exception):
     """The server cannot be reached, or does not work; the message says how."""
 
 
+class NoApi(Exception):
+    """Something answers, and it is not this API."""
+
+
 class NoAccess(Exception):
     """The API key does not open this door; the message says why."""
 
@@ -76,7 +81,7 @@ def client_of(url: str, api_key: str) -> Iterator[httpx2.Client]:
 
 
 def post(client: httpx2.Client, path: Path, *, preview: bool) -> Result:
-    """Send one file, and return what became of it; raises `NoAccess`, `Unreachable`."""
+    """Send one file, and return what became of it; raises `NoAccess`, `NoApi`, `Unreachable`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -85,6 +90,8 @@ def post(client: httpx2.Client, path: Path, *, preview: bool) -> Result:
     response = _posted(client, data, {"preview": "true"} if preview else {})
     if response.status_code in _ACCESS:
         raise NoAccess(_problem(response).title)
+    if response.status_code in _NO_API:
+        raise NoApi
     if not response.is_success:
         return Result(file=str(path), outcome=Outcome.REFUSED, problem=_problem(response))
     try:

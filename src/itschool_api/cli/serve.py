@@ -17,6 +17,14 @@ from itschool_api.cli import runtime
 from itschool_api.settings import Settings
 
 _GRACE_SECONDS = 20
+# Whom the second wall does not hold: superusers, BYPASSRLS, and the owner of the tables.
+_UNBOUND = text(
+    """
+    SELECT rolsuper OR rolbypassrls OR EXISTS (
+        SELECT FROM pg_class WHERE relname = 'transfers' AND relowner = pg_roles.oid
+    ) FROM pg_roles WHERE rolname = current_user
+    """
+)
 
 
 def serve(
@@ -49,13 +57,19 @@ def serve(
 
 
 async def _refuse_to_start(settings: Settings, url: str) -> None:
-    """End where the tables are not the newest, or the secret key is another one."""
+    """End where the tables are not the newest, the role is too strong, or the secret another."""
     async with runtime.sessions_of(url) as sessions:
         async with sessions() as session:
             query = text("SELECT version_num FROM alembic_version")
             found = (await session.execute(query)).scalar()
+            unbound = (await session.execute(_UNBOUND)).scalar_one()
         if found != schema.head():
             runtime.refuse("the tables are not the newest: itschool db upgrade")
+        if unbound:
+            runtime.refuse(
+                "DATABASE_URL logs in as a role that row-level security does not bind: "
+                "a superuser, or the tables' owner. Use the role itschool_app."
+            )
         secret = settings.secret_key.get_secret_value()
         await auth.load_key_ring(sessions, secret, settings.public_url)
 
@@ -64,6 +78,7 @@ def worker() -> None:
     """Do the jobs that wait in the database, such as sending e-mails, until interrupted."""
     settings = runtime.settings()
     with runtime.database(settings) as (url, _):
+        runtime.run(_refuse_to_start(settings, url))
         runtime.run(work(settings, url))
 
 

@@ -12,9 +12,21 @@ from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Role
 from itschool_api.auth.tokens import derived_key
 from itschool_api.cli import runtime
+from itschool_api.contract import Email, Form, Language, Name
 from itschool_api.database import enter_school, new_id
+from itschool_api.schools.models import School
+from itschool_api.schools.service import SchoolNotFound
 
 app = typer.Typer(no_args_is_help=True, help="People who log in.")
+
+
+class _NewPerson(Form):
+    """What is said of a person, held to the contract's forms."""
+
+    first_name: Name
+    last_name: Name
+    email: Email | None
+    language: Language
 
 
 @app.callback()
@@ -39,15 +51,13 @@ def create(
     key = derived_key(settings.secret_key.get_secret_value(), "login-tokens")
 
     async def _create(session: AsyncSession) -> tuple[str, str]:
+        person = _NewPerson(
+            first_name=first_name, last_name=last_name, email=email, language=language
+        )
+        if await session.get(School, school) is None:
+            raise SchoolNotFound
         user = await auth.create_user(
-            session,
-            school,
-            role,
-            first_name=first_name,
-            last_name=last_name,
-            email=email.lower() if email else None,
-            language=language,
-            user_name=user_name,
+            session, school, role, user_name=user_name, **person.model_dump()
         )
         granted = await login_tokens.grant_login_token(
             session, key, user, new_id(), clock.now(), login_tokens.INVITATION_LIFE

@@ -36,6 +36,14 @@ class InvalidIban(errors.Unprocessable):
     """This is not a valid IBAN."""
 
 
+class SchoolNotFound(errors.NotFound):
+    """There is no such school."""
+
+
+class SchoolYearExists(errors.Conflict):
+    """This school year is there already."""
+
+
 class SchoolYearNotFound(errors.NotFound):
     """There is no such school year."""
 
@@ -89,12 +97,16 @@ async def add_school(
 async def add_year(
     session: AsyncSession, school_id: UUID, name: str, begins_on: date, ends_on: date
 ) -> SchoolYear:
-    """Add a school year."""
+    """Add a school year; raises `SchoolNotFound`, `SchoolYearExists`."""
     year = SchoolYear(
         school_id=school_id, id=new_id(), name=name, begins_on=begins_on, ends_on=ends_on
     )
     session.add(year)
-    await session.flush()
+    with (
+        refusing("uq_school_years_school_id_name", SchoolYearExists()),
+        refusing("fk_school_years_school_id", SchoolNotFound()),
+    ):
+        await session.flush()
     return year
 
 
