@@ -180,10 +180,8 @@ def _line(
         statement=index,
         ordinal=ordinal,
         movement=movement,
-        amount_cents=Cents(
-            # Towards zero: a third decimal that is not 0 was refused when the file was read.
-            movement.amount_milli // MILLI_PER_CENT
-        ),
+        # Exact: a third decimal that is not 0 was refused when the file was read.
+        amount_cents=Cents(movement.amount_milli // MILLI_PER_CENT),
         booked_on=movement.entry_on or closing_on,
         fixed=fixed,
         marked=None if fixed else movement.reference,
