@@ -292,7 +292,8 @@ The demonstration runs; Ctrl-C ends it. Its data stay in {folder.path}.
   Manager         {MANAGER.user_name} / {MANAGER.password}
   Accountant      {ACCOUNTANT.user_name} / {ACCOUNTANT.password}
 
-Post the bank's next file, and the parent's wallet and an invoice are paid:
+Post the bank's next file, and the parent's wallet and an invoice are paid (once: posted again it
+changes nothing; remove {folder.path} to begin anew):
 
   curl {url}/v1/bank-statements \\
     -H 'Authorization: Bearer {api_key}' \\
