@@ -45,21 +45,7 @@ async def open_school(session: AsyncSession, new: NewSchool) -> UUID:
     """
     school_id = new_id()
     await enter_school(session, school_id)
-    await schools.add_school(
-        session,
-        school_id,
-        name=new.name,
-        street=new.street,
-        postal_code=new.postal_code,
-        city=new.city,
-        language=new.language,
-        enterprise_number=new.enterprise_number,
-        email=new.email,
-        phone=new.phone,
-        time_zone=new.time_zone,
-        payment_term_days=new.payment_term_days,
-        spread_excess=new.spread_excess,
-    )
+    await schools.add_school(session, school_id, **new.model_dump(exclude={"compartments"}))
     await ledger.open_books(session, school_id)
     general = _GENERAL_NAMES.get(new.language, "General")
     for name in (general, *new.compartments):

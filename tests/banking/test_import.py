@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from itschool_api import clock, references
 from itschool_api.auth.caller import Role, Scope
@@ -24,6 +25,8 @@ from itschool_api.banking.coda.builders import (
     returned_transfer,
     transfer,
 )
+from itschool_api.banking.models import BankFile
+from itschool_api.database import school_transaction
 from itschool_api.money import Cents
 from tests.kit import (
     PAYER,
@@ -501,6 +504,19 @@ async def test_statements_and_transactions_can_be_read_afterwards(school: School
     paid = ok(await school.manager.get(f"/v1/bank-transactions/{everything[1]['id']}"))
     assert paid["allocations"][0]["wallet_id"] == child.wallet_id
     assert paid["allocations"][0]["allocated_by"] == "matching"
+
+
+async def test_the_file_itself_is_kept_byte_for_byte(app: FastAPI, school: School) -> None:
+    """RELIABILITY 23: an auditor derives everything from it again."""
+    data = school.coda(transfer("été, cadeau", Cents(1_00), PAYER))
+    report = await school.post_coda(data)
+
+    async with school_transaction(school.sessions, school.id) as session:
+        kept = (await session.execute(select(BankFile))).scalar_one()
+
+    assert await app.state.storage.read(kept.storage_key) == data
+    assert (str(kept.import_id), kept.sha256) == (report["id"], report["file_sha256"])
+    assert kept.size_bytes == len(data)
 
 
 # --- what waits is settled ------------------------------------------------------------------------

@@ -95,7 +95,7 @@ async def import_file(
     if import_id is None:
         return Imported(text.encode(), created=False)
 
-    await _keep(session, storage, caller, data, report)
+    await _keep(session, storage, caller, data, report, text)
     await statements.add(session, school_id, import_id, recognised, report, statement_ids)
     await _book(session, school_id, locked, planned, recognised, statement_ids)
     _log.info(
@@ -110,9 +110,14 @@ async def import_file(
 
 
 async def _keep(
-    session: AsyncSession, storage: Storage, caller: Caller, data: bytes, report: ImportReport
+    session: AsyncSession,
+    storage: Storage,
+    caller: Caller,
+    data: bytes,
+    report: ImportReport,
+    text: str,
 ) -> None:
-    """Keep the file and the report: the same file again gets it again, byte for byte."""
+    """Keep the file and its report as `text`: the same file again gets it byte for byte."""
     school_id = caller.school_id
     session.add(
         BankImport(
@@ -120,7 +125,7 @@ async def _keep(
             id=report.id,
             imported_by=caller.name,
             imported_at=report.imported_at,
-            report=report.model_dump_json(),
+            report=text,
         )
     )
     await session.flush()
