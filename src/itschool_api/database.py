@@ -4,7 +4,7 @@ Row-level security lets a transaction see one school only, the one that `enter_s
 transaction that named none sees no tenant's row. Nothing else in the program sets it.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
 from typing import Annotated, Any, cast
@@ -41,6 +41,7 @@ from itschool_api.money import Cents
 APPLICATION_ROLE = "itschool_app"
 _STATEMENT_TIMEOUT_MS = 60_000
 _LOCK_TIMEOUT_MS = 15_000
+_BEFORE_COMMIT = "before_commit"
 
 Sessions = async_sessionmaker[AsyncSession]
 # A SELECT of any columns; SQLAlchemy's own type counts them one by one.
@@ -120,11 +121,18 @@ async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
     """Commit when the endpoint returns, roll back when it raises."""
     async with request.app.state.sessions() as session:
         yield session
+        for work in session.info.pop(_BEFORE_COMMIT, ()):
+            await work(session)
         await session.commit()
 
 
 # "function" ends the transaction before the response leaves the server.
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
+
+
+def before_commit(session: AsyncSession, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
+    """Let `work` be the last that a request's transaction does; a refusal leaves it undone."""
+    session.info.setdefault(_BEFORE_COMMIT, []).append(work)
 
 
 def school_setting(school_id: UUID) -> ColumnElement[str]:

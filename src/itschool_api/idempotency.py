@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from itschool_api import clock, errors
+from itschool_api import clock, errors, trail
 from itschool_api.database import Base, school_key
 
 _LIFE = timedelta(hours=24)
@@ -126,6 +126,7 @@ async def claim(
     ).scalar_one()
     if stored.request_sha256 != digest:
         raise IdempotencyKeyReused
+    trail.forget(session)
     return Once(
         session, school_id, caller, key, _json(stored.body or b"", HTTPStatus(stored.status or 200))
     )

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 # Imported for their tables: without them the metadata would be incomplete.
-from itschool_api import idempotency  # noqa: F401
+from itschool_api import idempotency, trail  # noqa: F401
 from itschool_api.auth import models as _auth  # noqa: F401
 from itschool_api.banking import models as _banking  # noqa: F401
 from itschool_api.database import Base
@@ -20,6 +20,8 @@ from itschool_api.events import models as _events  # noqa: F401
 from itschool_api.families import models as _families  # noqa: F401
 from itschool_api.invoices import models as _invoices  # noqa: F401
 from itschool_api.ledger import models as _ledger  # noqa: F401
+from itschool_api.outbox import models as _outbox  # noqa: F401
+from itschool_api.privacy import models as _privacy  # noqa: F401
 from itschool_api.schools import models as _schools  # noqa: F401
 from itschool_api.wallets import models as _wallets  # noqa: F401
 

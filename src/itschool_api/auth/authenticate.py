@@ -1,20 +1,24 @@
 """From a request to its caller: `Security(authenticate, scopes=[…])` is an operation's policy."""
 
 import hmac
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final
+from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer, OAuth2PasswordBearer, SecurityScopes
-from structlog.contextvars import bind_contextvars
+from structlog.contextvars import bind_contextvars, get_contextvars
 
-from itschool_api import clock, errors
+from itschool_api import clock, errors, trail
 from itschool_api.auth import caller as policy
 from itschool_api.auth import credentials, tokens
 from itschool_api.auth.caller import Caller, Role, Scope
 from itschool_api.auth.repository import ApiKeys, UserSessions
 from itschool_api.database import Transaction, enter_school
 
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOUCH_EVERY = timedelta(minutes=1)
 
 _oauth2 = OAuth2PasswordBearer(
@@ -62,10 +66,29 @@ async def authenticate(
     else:
         caller = await _user_caller(session, request.app.state.keys.verify(person))
     bind_contextvars(school=str(caller.school_id), caller=caller.name)
+    if request.method not in _SAFE_METHODS:
+        trail.begin(
+            session,
+            caller.school_id,
+            actor=caller.name,
+            action=request.scope["route"].name,
+            request_id=get_contextvars().get("request_id"),
+            subjects=_ids(request.path_params),
+        )
     missing = [scope for scope in scopes.scopes if Scope(scope) not in caller.reach]
     if missing:
         raise InsufficientScope(f"It needs {' and '.join(missing)}.")
     return caller
+
+
+def _ids(path: Mapping[str, object]) -> dict[str, UUID]:
+    """Return the ids of a path by what they are of: `student_id` is a `student`'s."""
+    ids = {}
+    for name, value in path.items():
+        # Not validated yet, for this runs beside the endpoint's own parameters.
+        with suppress(ValueError):
+            ids[name.removesuffix("_id")] = UUID(str(value))
+    return ids
 
 
 async def _user_caller(session: Transaction, claims: tokens.Claims) -> Caller:

@@ -21,8 +21,11 @@ class Scope(StrEnum):
     """What an operation asks of its caller."""
 
     PROFILE_READ = "profile:read"
+    PROFILE_WRITE = "profile:write"
     PASSWORD_WRITE = "password:write"  # noqa: S105 - a scope's name
+    SECOND_FACTOR_WRITE = "second-factor:write"
     SCHOOL_READ = "school:read"
+    SCHOOL_WRITE = "school:write"
     STUDENTS_READ = "students:read"
     PEOPLE_READ = "people:read"
     PEOPLE_WRITE = "people:write"
@@ -36,13 +39,21 @@ class Scope(StrEnum):
     BANK_TRANSACTIONS_WRITE = "bank-transactions:write"
     EVENTS_READ = "events:read"
     EVENTS_WRITE = "events:write"
+    MAILS_READ = "mails:read"
     API_KEYS_WRITE = "api-keys:write"
+    MEMBERS_READ = "members:read"
+    MEMBERS_WRITE = "members:write"
+    AUDIT_READ = "audit:read"
+    PRIVACY_WRITE = "privacy:write"
 
 
 DESCRIPTIONS: Final[Mapping[Scope, str]] = {
     Scope.PROFILE_READ: "Read who you are.",
+    Scope.PROFILE_WRITE: "Change your user name, your sessions and your schools.",
     Scope.PASSWORD_WRITE: "Set your password.",
+    Scope.SECOND_FACTOR_WRITE: "Set up your second factor.",
     Scope.SCHOOL_READ: "Read the school's years.",
+    Scope.SCHOOL_WRITE: "Add school years and move students into them.",
     Scope.STUDENTS_READ: "Read students.",
     Scope.PEOPLE_READ: "Read class groups, guardians and families.",
     Scope.PEOPLE_WRITE: "Create students, class groups, guardians and families.",
@@ -56,7 +67,12 @@ DESCRIPTIONS: Final[Mapping[Scope, str]] = {
     Scope.BANK_TRANSACTIONS_WRITE: "Allocate transactions that wait in suspense.",
     Scope.EVENTS_READ: "Read events.",
     Scope.EVENTS_WRITE: "Write events.",
+    Scope.MAILS_READ: "Read which mails were sent.",
     Scope.API_KEYS_WRITE: "Make and revoke API keys.",
+    Scope.MEMBERS_READ: "Read who works at the school.",
+    Scope.MEMBERS_WRITE: "Say who works at the school, and as what.",
+    Scope.AUDIT_READ: "Read who did what.",
+    Scope.PRIVACY_WRITE: "Export and erase what is known of a person.",
 }
 
 
@@ -100,7 +116,22 @@ _MONEY = dict.fromkeys(
     Reach.SCHOOL,
 )
 _EVERYTHING = (
-    _OFFICE_READS | _MONEY | dict.fromkeys((Scope.PEOPLE_WRITE, Scope.EVENTS_WRITE), Reach.SCHOOL)
+    _OFFICE_READS
+    | _MONEY
+    | dict.fromkeys(
+        (Scope.PEOPLE_WRITE, Scope.SCHOOL_WRITE, Scope.EVENTS_WRITE, Scope.MAILS_READ),
+        Reach.SCHOOL,
+    )
+)
+_ONLY_ADMIN = dict.fromkeys(
+    (
+        Scope.API_KEYS_WRITE,
+        Scope.MEMBERS_READ,
+        Scope.MEMBERS_WRITE,
+        Scope.AUDIT_READ,
+        Scope.PRIVACY_WRITE,
+    ),
+    Reach.SCHOOL,
 )
 
 POLICY: Final[Mapping[Role, Mapping[Scope, Reach]]] = {
@@ -108,12 +139,14 @@ POLICY: Final[Mapping[Role, Mapping[Scope, Reach]]] = {
     Role.TEACHER: {Scope.EVENTS_READ: Reach.SCHOOL},
     Role.ACCOUNTANT: _OFFICE_READS | _MONEY,
     Role.MANAGER: _EVERYTHING,
-    Role.ADMIN: _EVERYTHING | {Scope.API_KEYS_WRITE: Reach.SCHOOL},
+    Role.ADMIN: _EVERYTHING | _ONLY_ADMIN,
 }
 # What anybody may do who is logged in; an API key has no profile and no password.
 _PERSONAL = {
     Scope.PROFILE_READ: Reach.OWN,
+    Scope.PROFILE_WRITE: Reach.OWN,
     Scope.PASSWORD_WRITE: Reach.OWN,
+    Scope.SECOND_FACTOR_WRITE: Reach.OWN,
     Scope.SCHOOL_READ: Reach.SCHOOL,
 }
 # Keys act for the school's office, so they may hold all that an admin may, but make no keys.

@@ -123,6 +123,8 @@ async def redeem_login_token(
         user_id=user_id,
         school_id=schools[-1],
         restricted=True,
+        in_cookie=False,
+        last_used_at=now,
         created_at=now,
         expires_at=now + _RESTRICTED_LIFE,
     )

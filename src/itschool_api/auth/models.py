@@ -7,7 +7,7 @@ school's data.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from itschool_api.database import Base, TenantOwned, new_id, school_key
@@ -28,6 +28,8 @@ class User(Base):
     password_hash: Mapped[str | None]
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    last_login_at: Mapped[datetime | None]
+    """When they last got in, by password; null: never."""
 
 
 class Membership(Base):
@@ -40,6 +42,21 @@ class Membership(Base):
     role: Mapped[str] = mapped_column(primary_key=True)
 
 
+class MembershipOffer(Base):
+    """A school's wish to link a user whom it knows as a guardian; the user accepts or declines."""
+
+    __tablename__ = "membership_offers"
+    __table_args__ = (Index(None, "user_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    school_id: Mapped[UUID] = mapped_column(ForeignKey("schools.id"))
+    guardian_id: Mapped[UUID]
+    offered_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    accepted: Mapped[bool | None]
+
+
 class UserSession(Base):
     """A login, at one school; `restricted` ones may only set the password."""
 
@@ -50,6 +67,12 @@ class UserSession(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     school_id: Mapped[UUID] = mapped_column(ForeignKey("schools.id"))
     restricted: Mapped[bool]
+    in_cookie: Mapped[bool]
+    """Whether its refresh token travels in a cookie (browsers), not in bodies (mobile)."""
+    label: Mapped[str | None]
+    """What its user calls it, such as "Phone"."""
+    last_used_at: Mapped[datetime]
+    """When it was last opened or refreshed."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
@@ -91,6 +114,39 @@ class LoginTokenRequest(Base):
     created_at: Mapped[datetime]
 
 
+class KnownOrigin(Base):
+    """A network address that a user got in from before, by its hash: limits spare it."""
+
+    __tablename__ = "known_origins"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    origin_sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    last_seen_at: Mapped[datetime]
+
+
+class SecondFactor(Base):
+    """A user's TOTP secret (RFC 6238), encrypted; it counts once it is confirmed."""
+
+    __tablename__ = "second_factors"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    encrypted_secret: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    last_counter: Mapped[int | None] = mapped_column(BigInteger)
+    """The newest time step that was accepted: a code works once."""
+
+
+class RecoveryCode(Base):
+    """A single-use code in place of a lost second factor, by its hash."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    code_sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    used_at: Mapped[datetime | None]
+
+
 class SigningKey(Base):
     """A private key for access tokens, encrypted under the program's secret."""
 
@@ -99,7 +155,10 @@ class SigningKey(Base):
     kid: Mapped[str] = mapped_column(primary_key=True)
     encrypted_key: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime]
+    signs_from: Mapped[datetime]
+    """From when it signs: until then every process has time to learn of it."""
     retired_at: Mapped[datetime | None]
+    """From when its tokens are refused."""
 
 
 class RateCounter(Base):

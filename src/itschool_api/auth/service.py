@@ -60,7 +60,10 @@ async def load_key_ring(sessions: Sessions, secret: str, issuer: str) -> tokens.
         keys = await SigningKeys(session).living()
         if not keys:
             kid, encrypted = tokens.new_signing_key(secret)
-            session.add(SigningKey(kid=kid, encrypted_key=encrypted, created_at=clock.now()))
+            now = clock.now()
+            session.add(
+                SigningKey(kid=kid, encrypted_key=encrypted, created_at=now, signs_from=now)
+            )
     async with sessions.begin() as session:
         return tokens.KeyRing(secret, issuer, await SigningKeys(session).living())
 

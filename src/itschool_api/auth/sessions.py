@@ -158,6 +158,8 @@ async def _open(
         user_id=user_id,
         school_id=school_id,
         restricted=False,
+        in_cookie=False,
+        last_used_at=now,
         created_at=now,
         expires_at=now + authority.session_life,
     )

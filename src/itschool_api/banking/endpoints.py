@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, Security
 
-from itschool_api import errors, idempotency
+from itschool_api import errors, idempotency, trail
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.banking import service, statements, suspense
@@ -103,6 +103,8 @@ async def import_bank_statement(
             data = await _file(request, state.settings.bank_file_max_bytes)
             await turn.enter_async_context(state.importing)
         imported = await service.import_file(session, state.storage, caller, data, preview=preview)
+    if not imported.created:
+        trail.forget(session)
     return Response(
         imported.report,
         status_code=HTTPStatus.CREATED if imported.created else HTTPStatus.OK,

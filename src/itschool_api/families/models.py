@@ -3,7 +3,7 @@
 Access to a child comes from `guardianships` and nowhere else; `families` only bill.
 """
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
@@ -41,6 +41,9 @@ class Student(TenantOwned, Base):
     last_name: Mapped[str]
     birth_date: Mapped[date | None]
     left_on: Mapped[date | None]
+    """The last day at the school."""
+    erased_at: Mapped[datetime | None]
+    """When the name was replaced by a pseudonym."""
 
 
 class Enrolment(TenantOwned, Base):
@@ -65,13 +68,19 @@ class Family(TenantOwned, Base):
     """A billing unit: whom an invoice is addressed to, and in which language."""
 
     __tablename__ = "families"
-    __table_args__ = (school_key(), Index(None, "school_id", "name", "id"))
+    __table_args__ = (
+        school_key(),
+        UniqueConstraint("school_id", "external_key"),
+        Index(None, "school_id", "name", "id"),
+    )
 
+    external_key: Mapped[str | None]
     name: Mapped[str]
     language: Mapped[str]
     street: Mapped[str | None]
     postal_code: Mapped[str | None]
     city: Mapped[str | None]
+    erased_at: Mapped[datetime | None]
 
 
 class FamilyStudent(TenantOwned, Base):
@@ -100,15 +109,18 @@ class Guardian(TenantOwned, Base):
         school_key(),
         ForeignKeyConstraint(["user_id"], ["users.id"]),
         UniqueConstraint("school_id", "user_id"),
+        UniqueConstraint("school_id", "external_key"),
         Index(None, "school_id", "last_name", "first_name", "id"),
     )
 
     user_id: Mapped[UUID | None]
+    external_key: Mapped[str | None]
     first_name: Mapped[str]
     last_name: Mapped[str]
     email: Mapped[str | None]
     phone: Mapped[str | None]
     language: Mapped[str]
+    erased_at: Mapped[datetime | None]
 
 
 class Guardianship(TenantOwned, Base):

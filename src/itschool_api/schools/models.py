@@ -22,6 +22,8 @@ class School(Base):
     name: Mapped[str]
     time_zone: Mapped[str]
     created_at: Mapped[datetime]
+    second_factor_required: Mapped[bool] = mapped_column(default=False)
+    """Whether its staff must prove a second factor; here, for each request of theirs asks it."""
 
 
 class IbanClaim(Base):

@@ -1,0 +1,1 @@
+"""Mails that a school sends, and what became of each."""
