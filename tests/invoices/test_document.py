@@ -19,14 +19,13 @@ from itschool_api.invoices import document as documents
 from itschool_api.invoices.document import (
     DocumentLine,
     InvoiceDocument,
-    Language,
-    Letterhead,
     LineKind,
     Payment,
     render,
 )
 from itschool_api.money import Cents
 from itschool_api.references import issue
+from itschool_api.typesetting import Language, Letterhead
 
 REFERENCE = issue(909337554)
 PAYLOAD = epc.payload(
@@ -266,8 +265,9 @@ def test_many_lines_fill_pages_that_repeat_the_head_and_the_student() -> None:
 
 
 def test_the_code_on_paper_can_be_scanned() -> None:
-    picture = documents._COMPILER.compile(  # noqa: SLF001  (the same page, as pixels)
-        input=documents._TEMPLATE,  # noqa: SLF001
+    setter = documents._TYPESETTER  # noqa: SLF001
+    picture = setter._compiler.compile(  # noqa: SLF001  (the same page, as pixels)
+        input=setter._template,  # noqa: SLF001
         format="png",
         ppi=110,
         sys_inputs={"document": json.dumps(documents._facts(invoice()))},  # noqa: SLF001

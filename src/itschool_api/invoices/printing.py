@@ -13,6 +13,7 @@ from itschool_api.invoices import document, service
 from itschool_api.money import Cents
 from itschool_api.references import Reference
 from itschool_api.schools import service as schools
+from itschool_api.typesetting import Language, Letterhead
 from itschool_api.wallets import service as wallets
 
 
@@ -33,8 +34,8 @@ async def pdf(session: AsyncSession, caller: Caller, invoice_id: UUID) -> tuple[
     )
     place = " ".join(filter(None, (family.postal_code, family.city)))
     facts = document.InvoiceDocument(
-        language=cast("document.Language", family.language),
-        school=document.Letterhead(
+        language=cast("Language", family.language),
+        school=Letterhead(
             name=school.name,
             street=profile.street,
             postal_code=profile.postal_code,
