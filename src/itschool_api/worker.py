@@ -1,39 +1,46 @@
 """The worker: takes jobs from PostgreSQL and does what their ids say.
 
 A job is tried again with growing patience until it is done or hopeless. What it sends is the same
-each time: tokens and Message-IDs follow from the job's ids.
+each time: tokens and Message-IDs follow from the ids. A job may be done twice, so each is written
+to find what it did before.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from email.message import EmailMessage
-from typing import cast
-from uuid import UUID
-from zoneinfo import ZoneInfo
+from datetime import timedelta
+from typing import Final, NoReturn
 
 import asyncpg
 import structlog
 from pgqueuer import DatabaseRetryEntrypointExecutor, Job, PgQueuer
+from pgqueuer.errors import RetryRequested
+from pgqueuer.models import Schedule
+from pgqueuer.types import QueueExecutionMode
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api.auth import login_tokens
-from itschool_api.auth import service as auth
-from itschool_api.auth.login_tokens import Grantee
-from itschool_api.auth.models import User
+from itschool_api import jobs
+from itschool_api.auth.login_tokens import LOGIN_TOKEN_JOB
+from itschool_api.auth.notices import Notice
 from itschool_api.auth.service import Authority
-from itschool_api.database import Sessions
-from itschool_api.families import guardians
-from itschool_api.mail import messages
-from itschool_api.mail.delivery import Delivery, FolderDelivery, SmtpDelivery, Undeliverable
+from itschool_api.database import Sessions, school_transaction
+from itschool_api.mail.delivery import Delivery, FolderDelivery, SmtpDelivery
+from itschool_api.outbox import sending
+from itschool_api.outbox import service as outbox
+from itschool_api.outbox.sending import PostOffice, TryAgain
 from itschool_api.schools import service as schools
-from itschool_api.schools.models import School
 from itschool_api.settings import Settings
 
-_MOST_ATTEMPTS = 12
-_LONGEST_WAIT = timedelta(minutes=30)
+_MOST_ATTEMPTS: Final = 12
+# With the waits between them, two days: a mail server may be down over a week-end's night.
+_MOST_MAIL_ATTEMPTS: Final = 54
+_LONGEST_WAIT: Final = timedelta(hours=1)
+# Mails hold a connection to the database while they are handed over; the pool has ten.
+_BATCH: Final = 4
+_AT_ONCE: Final = 8
+_NOTICES: Final = {
+    Notice.PASSWORD_CHANGED: outbox.Kind.PASSWORD_CHANGED,
+    Notice.SECOND_FACTOR_CHANGED: outbox.Kind.SECOND_FACTOR_CHANGED,
+}
 _log = structlog.get_logger(__name__)
 
 
@@ -46,90 +53,58 @@ class Worker:
     authority: Authority
     delivery: Delivery
 
-    async def send_requested_tokens(self, job: Job) -> None:
-        """Send the login tokens that somebody asked for; an unknown address gets nothing."""
-        ids = _ids(job)
-        async with self.sessions.begin() as session:
-            granted = await login_tokens.grant_requested_tokens(
-                session, self.authority, ids["request"]
-            )
-            if granted is None:
-                return
-            email, grantees = granted
-            # Of people who share an address, one may have no school any more.
-            schools_of = [await self._school_of(session, grantee.user) for grantee in grantees]
-        able = [pair for pair in zip(grantees, schools_of, strict=True) if pair[1] is not None]
-        if able:
-            key = f"login-token.{ids['request']}"
-            school = cast("School", able[0][1])
-            await self._send(key, school, email, [grantee for grantee, _ in able], job.created)
-
-    async def send_invitation(self, job: Job) -> None:
-        """Send a guardian their user name and a login token, to the user's own address."""
-        ids = _ids(job)
-        async with self.sessions.begin() as session:
-            user = await auth.user(session, ids["user"])
-            if user.disabled_at is not None or user.email is None:
-                return
-            school = await schools.school(session, ids["school"])
-            grantee = await login_tokens.grant_login_token(
-                session,
-                self.authority.login_token_key,
-                user,
-                ids["token"],
-                job.created,
-                login_tokens.INVITATION_LIFE,
-            )
-            if not grantee.is_newest:
-                return
-        await self._send(
-            f"invitation.{ids['token']}", school, user.email, [grantee], job.created, invited=True
+    async def send_mail(self, job: Job) -> None:
+        """Send a mail of the outbox; its row says what became of it before the job ends."""
+        ids = jobs.ids(job)
+        office = PostOffice(
+            self.sessions,
+            self.authority.login_token_key,
+            self.delivery,
+            self.settings.mail_from,
+            self.settings.web_app_url,
         )
-
-    async def _school_of(self, session: AsyncSession, user: User) -> School | None:
-        found = await auth.schools_of(session, user.id)
-        return await schools.school(session, found[-1]) if found else None
-
-    async def _send(
-        self,
-        key: str,
-        school: School,
-        email: str,
-        grantees: Sequence[Grantee],
-        sent_at: datetime,
-        *,
-        invited: bool = False,
-    ) -> None:
-        occasion = messages.Occasion(
-            key=key,
-            language=cast("messages.Language", grantees[0].user.language),
-            school=school.name,
-            time_zone=ZoneInfo(school.time_zone),
-            sender=self.settings.mail_from,
-            recipient=email,
-            web_app_url=self.settings.web_app_url,
-            sent_at=sent_at,
-        )
-        logins = tuple(
-            messages.Login(
-                name=grantee.user.first_name,
-                user_name=grantee.user.user_name,
-                token=grantee.token,
-            )
-            for grantee in grantees
-        )
-        write = messages.invitation if invited else messages.login_token
-        message = write(occasion, logins, valid_until=grantees[0].expires_at)
-        await self._deliver(message)
-
-    async def _deliver(self, message: EmailMessage) -> None:
+        is_last_try = job.attempts + 1 >= _MOST_MAIL_ATTEMPTS
         try:
-            await self.delivery.send(message)
-        except Undeliverable:
-            # Trying again would not help; the person can ask for another.
-            _log.warning("mail.undeliverable", message_id=message["Message-ID"])
-            return
-        _log.info("mail.sent", message_id=message["Message-ID"])
+            await sending.send(office, ids["school"], ids["mail"], is_last_try=is_last_try)
+        except TryAgain:
+            _try_again(job)
+        except Exception:
+            if not is_last_try:
+                _log.exception("mail.crashed", mail=str(ids["mail"]))
+                _try_again(job)
+            await sending.give_up(office, ids["school"], ids["mail"])
+            raise
+
+    async def send_requested_tokens(self, job: Job) -> None:
+        """Make mails of a request for a login token; an unknown address gets none."""
+        async with self.sessions.begin() as session:
+            await outbox.send_requested_tokens(session, jobs.ids(job)["request"])
+
+    async def send_notice(self, job: Job) -> None:
+        """Make a mail that tells a user what became of their way in."""
+        ids = jobs.ids(job)
+        kind = _NOTICES[Notice(job.entrypoint)]
+        async with school_transaction(self.sessions, ids["school"]) as session:
+            await outbox.send_notice(
+                session, ids["school"], ids["mail"], kind, ids["user"], job.created
+            )
+
+    async def revive_mails(self, _: Schedule) -> None:
+        """See that every mail which waits has a job."""
+        async with self.sessions.begin() as session:
+            living = {each["mail"] for each in await jobs.living(session, outbox.MAIL_JOB)}
+            everywhere = [school.id for school in await schools.all_schools(session)]
+        for school_id in everywhere:
+            async with school_transaction(self.sessions, school_id) as session:
+                if revived := await outbox.revive(session, school_id, living):
+                    _log.warning("mails.revived", school=str(school_id), count=revived)
+
+
+def _try_again(job: Job) -> NoReturn:
+    """Put a job back for later; without its error, which may name people."""
+    # The power is bounded too: a timedelta would overflow.
+    wait = min(timedelta(seconds=4 ** min(job.attempts, 10)), _LONGEST_WAIT)
+    raise RetryRequested(wait) from None
 
 
 def delivery_of(settings: Settings) -> Delivery:
@@ -152,11 +127,21 @@ async def run(worker: Worker, database_url: str) -> None:
     queue = queue_of(worker, connection)
     _log.info("worker.ready")
     try:
-        await queue.run(dequeue_timeout=timedelta(seconds=5))
+        await work(queue)
     finally:
         queue.shutdown.set()
         await connection.close()
         _log.info("worker.stopped")
+
+
+async def work(queue: PgQueuer, mode: QueueExecutionMode = QueueExecutionMode.continuous) -> None:
+    """Do the jobs of a queue, and go on for ever or until none is left."""
+    await queue.run(
+        dequeue_timeout=timedelta(seconds=5),
+        batch_size=_BATCH,
+        max_concurrent_tasks=_AT_ONCE,
+        mode=mode,
+    )
 
 
 async def connected(database_url: str) -> asyncpg.Connection:
@@ -172,10 +157,12 @@ async def connected(database_url: str) -> asyncpg.Connection:
 def queue_of(worker: Worker, connection: asyncpg.Connection) -> PgQueuer:
     """Return the queue with a function for each kind of job."""
     queue = PgQueuer.from_asyncpg_connection(connection)
-    for name, function in (
-        (login_tokens.LOGIN_TOKEN_JOB, worker.send_requested_tokens),
-        (guardians.INVITATION_JOB, worker.send_invitation),
-    ):
+    queue.entrypoint(outbox.MAIL_JOB, on_failure="hold")(worker.send_mail)
+    others: dict[str, Callable[[Job], Awaitable[None]]] = {
+        LOGIN_TOKEN_JOB: worker.send_requested_tokens,
+        **dict.fromkeys(Notice, worker.send_notice),
+    }
+    for name, function in others.items():
         queue.entrypoint(
             name,
             on_failure="hold",
@@ -183,8 +170,5 @@ def queue_of(worker: Worker, connection: asyncpg.Connection) -> PgQueuer:
                 parameters, max_attempts=_MOST_ATTEMPTS, max_delay=_LONGEST_WAIT
             ),
         )(function)
+    queue.schedule("revive-mails", "*/10 * * * *")(worker.revive_mails)
     return queue
-
-
-def _ids(job: Job) -> dict[str, UUID]:
-    return {name: UUID(value) for name, value in json.loads(job.payload or b"{}").items()}

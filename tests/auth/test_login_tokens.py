@@ -86,7 +86,7 @@ class Post:
         """Do all jobs that wait, through the real queue."""
         async with asyncio.timeout(20), self.connection() as connection:
             queue = worker.queue_of(self.worker(delivery), connection)
-            await queue.run(dequeue_timeout=timedelta(seconds=0.1), mode=QueueExecutionMode.drain)
+            await worker.work(queue, QueueExecutionMode.drain)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:

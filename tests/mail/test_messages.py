@@ -12,11 +12,11 @@ import pytest
 
 from itschool_api.mail.messages import (
     InvalidMail,
+    Kind,
     Language,
     Login,
     Occasion,
-    invitation,
-    login_token,
+    write,
 )
 
 SOPHIE = Login(name="Sophie Lefèvre", user_name="sophie.lefevre", token="K7QF-2M9X")
@@ -102,7 +102,7 @@ def plain(message: EmailMessage) -> str:
 def test_an_invitation_speaks_the_readers_language_and_time(
     language: Language, subject: str, expected: list[str]
 ) -> None:
-    message = invitation(occasion(language=language), (SOPHIE,), valid_until=NINE_IN_BRUSSELS)
+    message = write(Kind.INVITATION, occasion(language=language), (SOPHIE,), at=NINE_IN_BRUSSELS)
     assert re.sub(r"\s+", " ", str(read_back(message)["Subject"])) == subject
     assert read_back(message)["Content-Language"] == language
     for words in [*expected, "https://app.example/login#token=K7QF-2M9X\n"]:
@@ -114,15 +114,15 @@ def test_an_invitation_speaks_the_readers_language_and_time(
 @pytest.mark.parametrize("language", ["fr", "nl", "de", "en"])
 def test_a_forgotten_password_is_told_otherwise_than_an_invitation(language: Language) -> None:
     where = occasion(language=language)
-    forgotten = login_token(where, (SOPHIE,), valid_until=NINE_IN_BRUSSELS)
-    invited = invitation(where, (SOPHIE,), valid_until=NINE_IN_BRUSSELS)
+    forgotten = write(Kind.LOGIN_TOKEN, where, (SOPHIE,), at=NINE_IN_BRUSSELS)
+    invited = write(Kind.INVITATION, where, (SOPHIE,), at=NINE_IN_BRUSSELS)
     assert forgotten["Subject"] != invited["Subject"]
     assert plain(forgotten) != plain(invited)
     assert "K7QF-2M9X" in plain(forgotten)
 
 
 def test_one_address_of_two_users_gets_each_user_name_with_its_own_token() -> None:
-    message = login_token(occasion(), (SOPHIE, MARC), valid_until=NINE_IN_BRUSSELS)
+    message = write(Kind.LOGIN_TOKEN, occasion(), (SOPHIE, MARC), at=NINE_IN_BRUSSELS)
     text = plain(message)
     assert "Bonjour Sophie Lefèvre et Marc Dupont," in text
     for login in (SOPHIE, MARC):
@@ -136,14 +136,14 @@ def test_one_address_of_two_users_gets_each_user_name_with_its_own_token() -> No
 
 def test_a_user_without_a_name_is_greeted_all_the_same() -> None:
     nameless = Login(name=" ", user_name="x", token="t")
-    message = login_token(occasion(), (nameless,), valid_until=NINE_IN_BRUSSELS)
+    message = write(Kind.LOGIN_TOKEN, occasion(), (nameless,), at=NINE_IN_BRUSSELS)
     assert plain(message).startswith("Bonjour,\n")
 
 
 def test_the_token_is_in_the_fragment_and_never_in_what_a_server_sees() -> None:
     where = occasion(web_app_url="https://app.example/login?school=1")
     odd = Login(name="", user_name="x", token="a/b#c?d&e é")
-    text = plain(login_token(where, (odd,), valid_until=NINE_IN_BRUSSELS))
+    text = plain(write(Kind.LOGIN_TOKEN, where, (odd,), at=NINE_IN_BRUSSELS))
     link = next(line for line in text.splitlines() if line.startswith("https://"))
     before, _, fragment = link.partition("#")
     assert before == "https://app.example/login?school=1"
@@ -151,7 +151,7 @@ def test_the_token_is_in_the_fragment_and_never_in_what_a_server_sees() -> None:
 
 
 def test_the_headers_are_those_of_an_automatic_message_of_the_school() -> None:
-    message = read_back(invitation(occasion(), (SOPHIE,), valid_until=NINE_IN_BRUSSELS))
+    message = read_back(write(Kind.INVITATION, occasion(), (SOPHIE,), at=NINE_IN_BRUSSELS))
     assert message["From"] == "École Saint-Exupéry <no-reply@itschool.example>"
     assert message["Reply-To"] == "École Saint-Exupéry <secretariat@ecole.example>"
     assert message["To"] == "sophie@example.org"
@@ -162,22 +162,25 @@ def test_the_headers_are_those_of_an_automatic_message_of_the_school() -> None:
 
 def test_the_same_facts_give_the_same_bytes() -> None:
     first, second = (
-        login_token(occasion(), (SOPHIE,), valid_until=NINE_IN_BRUSSELS).as_bytes()
+        write(Kind.LOGIN_TOKEN, occasion(), (SOPHIE,), at=NINE_IN_BRUSSELS).as_bytes()
         for _ in range(2)
     )
     assert first == second
 
 
 def test_no_line_is_longer_than_mail_servers_take() -> None:
-    message = login_token(occasion(school="École " * 300), (SOPHIE,), valid_until=NINE_IN_BRUSSELS)
+    message = write(
+        Kind.LOGIN_TOKEN, occasion(school="École " * 300), (SOPHIE,), at=NINE_IN_BRUSSELS
+    )
     assert max(map(len, message.as_bytes().splitlines())) <= 998  # RFC 5322 section 2.1.1
 
 
 def test_a_name_with_line_ends_adds_no_header() -> None:
-    message = invitation(
+    message = write(
+        Kind.INVITATION,
         occasion(school="École\r\nBcc: thief@example.net"),
         (Login(name="Ann\r\nBcc: x@example.net", user_name="ann\nroot", token="t"),),
-        valid_until=NINE_IN_BRUSSELS,
+        at=NINE_IN_BRUSSELS,
     )
     headers = read_back(message)
     assert headers["Bcc"] is None
@@ -187,10 +190,11 @@ def test_a_name_with_line_ends_adds_no_header() -> None:
 
 def test_a_name_with_markup_is_escaped_in_html_and_literal_in_plain_text() -> None:
     name = '<img src=x onerror="a()"> & {{ 7*7 }}'
-    message = invitation(
+    message = write(
+        Kind.INVITATION,
         occasion(school=name),
         (Login(name=name, user_name=name, token="t"),),
-        valid_until=NINE_IN_BRUSSELS,
+        at=NINE_IN_BRUSSELS,
     )
     assert name in plain(message)
     assert "<img" not in part(message, "html")
@@ -216,9 +220,9 @@ def test_a_name_with_markup_is_escaped_in_html_and_literal_in_plain_text() -> No
 )
 def test_facts_that_are_not_fit_for_a_message_are_refused(changes: dict[str, str]) -> None:
     with pytest.raises(InvalidMail):
-        invitation(occasion(**changes), (SOPHIE,), valid_until=NINE_IN_BRUSSELS)
+        write(Kind.INVITATION, occasion(**changes), (SOPHIE,), at=NINE_IN_BRUSSELS)
 
 
 def test_a_message_without_any_login_is_refused() -> None:
     with pytest.raises(InvalidMail, match="no login"):
-        login_token(occasion(), (), valid_until=NINE_IN_BRUSSELS)
+        write(Kind.LOGIN_TOKEN, occasion(), (), at=NINE_IN_BRUSSELS)

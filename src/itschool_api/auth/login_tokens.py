@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, jobs
 from itschool_api.auth import credentials, limits, sessions, tokens
 from itschool_api.auth.models import LoginToken, LoginTokenRequest, User, UserSession
-from itschool_api.auth.repository import LoginTokens, RateCounters, Users
+from itschool_api.auth.repository import LoginTokenRequests, LoginTokens, RateCounters, Users
 from itschool_api.auth.schemas import TokenPair
 from itschool_api.auth.service import Authority
 from itschool_api.database import new_id
@@ -29,7 +29,7 @@ class InvalidLoginToken(errors.BadRequest):
 
 @dataclass(frozen=True, slots=True)
 class Grantee:
-    """A user's freshly made login token, in clear: for the mail, never for a log."""
+    """A user's freshly made login token, in clear: for mail and paper, never for a log."""
 
     user: User
     token: str
@@ -56,29 +56,12 @@ async def request_login_token(session: AsyncSession, email: str, sender: str) ->
     await jobs.enqueue(session, LOGIN_TOKEN_JOB, {"request": wish.id})
 
 
-async def grant_requested_tokens(
-    session: AsyncSession, authority: Authority, request_id: UUID
-) -> tuple[str, list[Grantee]] | None:
-    """Make the login tokens that a request asked for: one for each user of the address.
+async def take_request(session: AsyncSession, request_id: UUID) -> LoginTokenRequest | None:
+    """Take a request out, or None: it was taken before.
 
-    Called again, it gives the same tokens, so that a mail can be sent again.
+    What was asked for is then a mail, if anybody has that address; else nothing of it is kept.
     """
-    wish = await session.get(LoginTokenRequest, request_id)
-    if wish is None:
-        return None
-    users = await Users(session).by_email(wish.email)
-    granted = [
-        await grant_login_token(
-            session,
-            authority.login_token_key,
-            user,
-            uuid5(request_id, str(user.id)),
-            wish.created_at,
-            RESET_LIFE,
-        )
-        for user in users
-    ]
-    return wish.email, [grantee for grantee in granted if grantee.is_newest]
+    return await LoginTokenRequests(session).take(request_id)
 
 
 async def grant_login_token(

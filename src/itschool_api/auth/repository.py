@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.auth.models import (
     ApiKey,
     LoginToken,
+    LoginTokenRequest,
     Membership,
     RateCounter,
     RefreshToken,
@@ -219,6 +220,22 @@ class LoginTokens:
             )
             .values(used_at=now)
             .returning(LoginToken.user_id)
+        )
+        return (await self._session.execute(query)).scalar_one_or_none()
+
+
+class LoginTokenRequests:
+    """Wishes for login tokens, of addresses that need not be known."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def take(self, request_id: UUID) -> LoginTokenRequest | None:
+        """Delete a request and return what it said; of two calls at once one gets it."""
+        query = (
+            delete(LoginTokenRequest)
+            .where(LoginTokenRequest.id == request_id)
+            .returning(LoginTokenRequest)
         )
         return (await self._session.execute(query)).scalar_one_or_none()
 

@@ -112,6 +112,11 @@ async def user(session: AsyncSession, user_id: UUID) -> User:
     return await session.get_one(User, user_id)
 
 
+async def users_at(session: AsyncSession, email: str) -> Sequence[User]:
+    """Return the enabled users of an e-mail address: couples may share one."""
+    return await Users(session).by_email(email)
+
+
 async def schools_of(session: AsyncSession, user_id: UUID) -> Sequence[UUID]:
     """Return the schools of a user, the newest last."""
     return await Users(session).schools_of(user_id)

@@ -12,6 +12,7 @@ from itschool_api.auth import caller as policy
 from itschool_api.auth import credentials, limits, passwords, tokens
 from itschool_api.auth.caller import Caller, Reach, Role, Scope
 from itschool_api.auth.models import UserSession
+from itschool_api.auth.notices import Notice, notify
 from itschool_api.auth.repository import LoginTokens, Users, UserSessions
 from itschool_api.auth.schemas import TokenPair
 from itschool_api.auth.service import Authority
@@ -130,6 +131,8 @@ async def set_password(
             raise WrongPassword
     if passwords.is_common(new) or new.lower() == user.user_name:
         raise CommonPassword
+    if user.password_hash is not None:
+        await notify(session, Notice.PASSWORD_CHANGED, caller.school_id, user.id)
     user.password_hash = await anyio.to_thread.run_sync(passwords.hashed, new)
     now = clock.now()
     await UserSessions(session).revoke_all(user.id, now)

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import errors, jobs, pagination
+from itschool_api import errors, pagination
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Caller, Role
 from itschool_api.database import new_id, refusing
@@ -22,10 +22,9 @@ from itschool_api.families.schemas import (
 )
 from itschool_api.families.schemas import Guardianship as GuardianshipDocument
 from itschool_api.families.service import StudentNotInFamily
+from itschool_api.outbox import service as outbox
 from itschool_api.pagination import Order, Slice
 from itschool_api.schools import service as schools
-
-INVITATION_JOB = "invitation-mail"
 
 
 class GuardianNotFound(errors.NotFound):
@@ -90,11 +89,7 @@ async def invite_guardian(session: AsyncSession, school_id: UUID, guardian_id: U
         await session.flush()
     else:
         user = await auth.user(session, guardian.user_id)
-    await jobs.enqueue(
-        session,
-        INVITATION_JOB,
-        {"school": school_id, "user": user.id, "token": new_id()},
-    )
+    await outbox.send(session, school_id, outbox.Kind.INVITATION, user)
     return Invitation(user_name=user.user_name, email=guardian.email)
 
 

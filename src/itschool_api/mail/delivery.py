@@ -30,6 +30,11 @@ _PERMANENT: Final = 500
 class NotDelivered(Exception):
     """The message did not leave."""
 
+    def __init__(self, reason: str, *, reply: str | None = None) -> None:
+        """Take the reason for the operator, and what the server said of this very message."""
+        super().__init__(reason)
+        self.reply = reply
+
 
 class Postponed(NotDelivered):
     """The message may leave later: the server cannot be reached or asks to wait."""
@@ -109,11 +114,14 @@ class SmtpDelivery:
             # All refusals stand together; one that is temporary is reason enough to try again.
             first = min(error.recipients, key=lambda refusal: refusal.code)
             kind = Undeliverable if first.code >= _PERMANENT else Postponed
-            return kind(f"{server} refuses the recipient: {first.code} {first.message}")
+            reply = f"{first.code} {first.message}"
+            return kind(f"{server} refuses the recipient: {reply}", reply=reply)
         if isinstance(error, aiosmtplib.SMTPResponseException):
             return self._judged_reply(error)
         if isinstance(error, aiosmtplib.SMTPNotSupported):
-            return Undeliverable(f"{server} cannot take this message: {error.message}")
+            return Undeliverable(
+                f"{server} cannot take this message: {error.message}", reply=error.message
+            )
         if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
             return Misconfigured(f"{server} cannot be trusted: {error}")
         if isinstance(error, OSError):  # aiosmtplib's losses of connection and time-outs are, too
@@ -122,12 +130,13 @@ class SmtpDelivery:
 
     def _judged_reply(self, error: aiosmtplib.SMTPResponseException) -> NotDelivered:
         """Tell what a reply with a code means for the message."""
-        reply = f"{self._host}:{self._port} answers {error.code} {error.message}"
+        reply = f"{error.code} {error.message}"
+        reason = f"{self._host}:{self._port} answers {reply}"
         if error.code < _PERMANENT:
-            return Postponed(reply)
+            return Postponed(reason, reply=reply)
         if isinstance(error, aiosmtplib.SMTPDataError):
-            return Undeliverable(reply)
-        return Misconfigured(reply)  # before a recipient was named, or about the sender
+            return Undeliverable(reason, reply=reply)
+        return Misconfigured(reason)  # before a recipient was named, or about the sender
 
 
 class FolderDelivery:

@@ -17,6 +17,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import default
 from email.utils import format_datetime, parseaddr
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
@@ -27,7 +28,20 @@ from babel.lists import format_list
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 Language = Literal["fr", "nl", "de", "en"]
-Kind = Literal["invitation", "login_token"]
+
+
+class Kind(StrEnum):
+    """What a message is about."""
+
+    INVITATION = "invitation"
+    LOGIN_TOKEN = "login_token"  # noqa: S105 - a kind's name
+    OFFER = "offer"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a kind's name
+    SECOND_FACTOR_CHANGED = "second_factor_changed"
+    EXPORT_READY = "export_ready"
+
+
+WITH_TOKEN: Final = frozenset({Kind.INVITATION, Kind.LOGIN_TOKEN})
 
 _LOCALES: Final[dict[Language, str]] = {
     "fr": "fr_BE",
@@ -62,11 +76,11 @@ class InvalidMail(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """One user's way in: who it is for, the user name, and the login token."""
+    """One user: who it is, the user name, and the login token where the message brings one."""
 
     name: str
     user_name: str
-    token: str
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +89,8 @@ class Occasion:
 
     `key` becomes the Message-ID: the same for every try of one message, and for no other.
     `sender` and `recipient` are addresses, the sender's with or without a display name;
-    `reply_to` is the school's own address, where it has one. `sent_at` and the ends of validity
-    are instants; people read them in `time_zone`.
+    `reply_to` is the school's own address, where it has one. `sent_at` is an instant, and so is
+    what a message tells of; people read them in `time_zone`.
     """
 
     key: str
@@ -90,35 +104,25 @@ class Occasion:
     sent_at: datetime
 
 
-def invitation(
-    occasion: Occasion, logins: tuple[Login, ...], *, valid_until: datetime
+def write(
+    kind: Kind,
+    occasion: Occasion,
+    logins: tuple[Login, ...],
+    *,
+    at: datetime,
+    about: str | None = None,
 ) -> EmailMessage:
-    """Write the message that invites to log in for the first time.
+    """Write a message to the people of one address, in their language.
+
+    `at` is until when the tokens are valid, or when that happened which the message tells of.
+    `about` is the id of what an offer or an export is, for the link.
 
     Raises:
         InvalidMail: when an address, the key or the link is not fit for a message.
     """
-    return _message("invitation", occasion, logins, valid_until)
-
-
-def login_token(
-    occasion: Occasion, logins: tuple[Login, ...], *, valid_until: datetime
-) -> EmailMessage:
-    """Write the message that answers a forgotten password, one token for each user name.
-
-    Raises:
-        InvalidMail: when an address, the key or the link is not fit for a message.
-    """
-    return _message("login_token", occasion, logins, valid_until)
-
-
-def _message(
-    kind: Kind, occasion: Occasion, logins: tuple[Login, ...], valid_until: datetime
-) -> EmailMessage:
-    """Fill in the templates and put the message together."""
     if not logins:
         raise InvalidMail("there is no login to tell")
-    facts = _facts(kind, occasion, logins, valid_until)
+    facts = _facts(kind, occasion, logins, at, about)
     message = _envelope(occasion)
     message["Subject"] = _one_line(_PLAIN.get_template("subject.txt").render(facts))
     message.set_content(_PLAIN.get_template("layout.txt").render(facts), cte="quoted-printable")
@@ -162,41 +166,51 @@ def _address(address: str, display_name: str = "") -> Address:
 
 
 def _facts(
-    kind: Kind, occasion: Occasion, logins: tuple[Login, ...], valid_until: datetime
+    kind: Kind,
+    occasion: Occasion,
+    logins: tuple[Login, ...],
+    at: datetime,
+    about: str | None,
 ) -> dict[str, Any]:
     """Write every fact as the templates print it."""
     locale = _LOCALES[occasion.language]
-    end = valid_until.astimezone(occasion.time_zone)
-    day = format_date(end.date(), "full", locale=locale)
-    if occasion.language == "fr" and end.day == 1:
+    local = at.astimezone(occasion.time_zone)
+    day = format_date(local.date(), "full", locale=locale)
+    if occasion.language == "fr" and local.day == 1:
         # The locale data know "1 mars"; a francophone writes "1er mars".
         day = day.replace(" 1 ", " 1er ", 1)
     names = list(dict.fromkeys(name for login in logins if (name := _one_line(login.name))))
     return {
-        "kind": kind,
+        "kind": kind.value,
         "language": occasion.language,
         "school": _one_line(occasion.school),
         "names": format_list(names, locale=locale),
         "day": day,
-        "hour": format_time(end.time(), "short", locale=locale),
+        "hour": format_time(local.time(), "short", locale=locale),
         "logins": [
             {
                 "name": _one_line(login.name),
                 "user_name": _one_line(login.user_name),
                 "token": login.token,
-                "link": _link(occasion.web_app_url, login.token),
+                "link": _link(kind, occasion.web_app_url, login.token, about),
             }
             for login in logins
         ],
     }
 
 
-def _link(web_app_url: str, token: str) -> str:
-    """Put the token into the fragment, which browsers send to no server and no log."""
+def _link(kind: Kind, web_app_url: str, token: str | None, about: str | None) -> str | None:
+    """Return where the reader goes on; whoever is warned is led nowhere by the warning.
+
+    What it carries is in the fragment, which browsers send to no server and no log.
+    """
     parts = urlsplit(web_app_url)
     if parts.scheme not in {"http", "https"} or not parts.netloc or "#" in web_app_url:
         raise InvalidMail(f"{web_app_url!r} is not a web address without a fragment")
-    return f"{web_app_url}#token={quote(token, safe='')}"
+    name, carried = {Kind.OFFER: ("offer", about), Kind.EXPORT_READY: ("export", about)}.get(
+        kind, ("token", token)
+    )
+    return f"{web_app_url}#{name}={quote(carried, safe='')}" if carried else None
 
 
 def _one_line(typed: str) -> str:

@@ -1,0 +1,154 @@
+"""A school's mails: asked for in the transaction of what they tell, and what became of each.
+
+To send one, and to send to a whole school at once (one INSERT and one job statement for all)::
+
+    from itschool_api.outbox import service as outbox
+
+    await outbox.send(session, school_id, outbox.Kind.INVITATION, user)
+    await outbox.send_many(session, school_id, outbox.Kind.OFFER, [(user, offer.id), …])
+
+The transaction must be within the school. It leaves a row in `mails`, *queued*, and a job that
+carries the ids alone; both are there if, and only if, it commits. The worker (`outbox.sending`)
+makes the words, and the login token of an invitation follows from the mail's id, so that every
+try is the same message. Who has no e-mail address or is disabled is written to no more: `send`
+returns None. `auth`, which stands below, asks through `auth.notices`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api import clock, jobs
+from itschool_api.auth import login_tokens
+from itschool_api.auth import service as auth
+from itschool_api.auth.models import User
+from itschool_api.database import enter_school, insert_many, new_id
+from itschool_api.mail import messages
+from itschool_api.outbox import models
+from itschool_api.outbox.repository import Mails
+
+MAIL_JOB: Final = "mail"
+Kind = messages.Kind
+# By then the worker has surely taken a job that is there.
+_LATE = timedelta(minutes=10)
+
+
+async def send(
+    session: AsyncSession,
+    school_id: UUID,
+    kind: messages.Kind,
+    user: User,
+    *,
+    about_id: UUID | None = None,
+) -> UUID | None:
+    """Send a user a mail in the school's name; return its id, or None without an address.
+
+    `about_id` is what it tells of, such as an offer or an export.
+    """
+    return (await send_many(session, school_id, kind, [(user, about_id)])).get(user.id)
+
+
+async def send_many(
+    session: AsyncSession,
+    school_id: UUID,
+    kind: messages.Kind,
+    addressees: Sequence[tuple[User, UUID | None]],
+) -> dict[UUID, UUID]:
+    """Send each user a mail about something; return the mails' ids by user.
+
+    Whoever has no address is left out. A user is addressed once.
+    """
+    now = clock.now()
+    queued = {
+        user.id: _row(school_id, new_id(), kind, user, user.email, now, about_id)
+        for user, about_id in addressees
+        if user.email is not None and user.disabled_at is None
+    }
+    await _queue(session, school_id, [*queued.values()])
+    return {user_id: row["id"] for user_id, row in queued.items()}
+
+
+async def send_notice(
+    session: AsyncSession,
+    school_id: UUID,
+    mail_id: UUID,
+    kind: messages.Kind,
+    user_id: UUID,
+    happened_at: datetime,
+) -> None:
+    """Send what `auth.notices` asked for; the second time it is there already."""
+    user = await auth.user(session, user_id)
+    if user.email is None or await Mails(session, school_id).get(mail_id) is not None:
+        return
+    row = _row(school_id, mail_id, kind, user, user.email, happened_at, None)
+    await _queue(session, school_id, [row])
+
+
+async def send_requested_tokens(session: AsyncSession, request_id: UUID) -> None:
+    """Turn a request for a login token into a mail in each school of the address's users.
+
+    An address that nobody has leads to nothing. Of people who share one, those of one school get
+    one mail together; it is in the school that managers look for it.
+    """
+    wish = await login_tokens.take_request(session, request_id)
+    if wish is None:
+        return
+    first: dict[UUID, User] = {}
+    for user in await auth.users_at(session, wish.email):
+        for school_id in (await auth.schools_of(session, user.id))[-1:]:
+            first.setdefault(school_id, user)
+    for school_id, user in first.items():
+        await enter_school(session, school_id)
+        row = _row(school_id, new_id(), Kind.LOGIN_TOKEN, user, wish.email, wish.created_at, None)
+        await _queue(session, school_id, [row])
+
+
+async def revive(session: AsyncSession, school_id: UUID, living: Collection[UUID]) -> int:
+    """Ask anew for each mail that waits although no job of `living` is for it; return how many.
+
+    A mail and its job are of one transaction, and a job ends after its mail's row says what
+    became of it, so there is none; but jobs are also cleared by hand, or lost with a worker that
+    is stopped in the middle.
+    """
+    waiting = await Mails(session, school_id).queued_before(clock.now() - _LATE)
+    lost = [mail_id for mail_id in waiting if mail_id not in living]
+    await _enqueue(session, school_id, lost)
+    return len(lost)
+
+
+def _row(
+    school_id: UUID,
+    mail_id: UUID,
+    kind: messages.Kind,
+    user: User,
+    recipient: str,
+    queued_at: datetime,
+    about_id: UUID | None,
+) -> dict[str, Any]:
+    return {
+        "school_id": school_id,
+        "id": mail_id,
+        "kind": kind.value,
+        "user_id": user.id,
+        "about_id": about_id,
+        "recipient": recipient,
+        "language": user.language,
+        "status": "queued",
+        "attempts": 0,
+        "queued_at": queued_at,
+    }
+
+
+async def _queue(session: AsyncSession, school_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
+    await insert_many(session, models.Mail, rows)
+    await _enqueue(session, school_id, [row["id"] for row in rows])
+
+
+async def _enqueue(session: AsyncSession, school_id: UUID, mail_ids: Sequence[UUID]) -> None:
+    if mail_ids:
+        await jobs.enqueue(
+            session, MAIL_JOB, *({"school": school_id, "mail": mail_id} for mail_id in mail_ids)
+        )
