@@ -149,7 +149,7 @@ async def test_a_person_of_two_schools_switches_by_refreshing(
     child = await school.child()
     user_id, name, _ = await school.user(Role.MANAGER)
     async with sessions.begin() as session:
-        await Users(session).join(user_id, other_school.id, Role.TEACHER)
+        await Users(session).join([user_id], other_school.id, [Role.TEACHER])
     async with client_of(app) as client:
         here = ok(await log_in(client, name, school_id=str(school.id)))
         there = ok(await refresh(client, here["refresh_token"], school_id=str(other_school.id)))

@@ -1,11 +1,13 @@
 """Rows of people and their ways in: SQL, and no decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -66,18 +68,37 @@ class Users:
         )
         return (await self._session.execute(query)).scalars().all()
 
-    async def names_like(self, stem: str) -> set[str]:
-        """Return the user names that begin with `stem`."""
-        query = select(User.user_name).where(User.user_name.startswith(stem, autoescape=True))
+    async def of_ids(self, ids: Sequence[UUID]) -> Sequence[User]:
+        """Return users by their ids."""
+        query = select(User).where(User.id == func.any(list(ids)))
+        return (await self._session.execute(query)).scalars().all()
+
+    async def taken_names(self, names: Sequence[str]) -> set[str]:
+        """Return those of `names` that belong to somebody."""
+        query = select(User.user_name).where(User.user_name == func.any(list(names)))
         return set((await self._session.execute(query)).scalars())
 
-    async def join(self, user_id: UUID, school_id: UUID, role: str) -> None:
-        """Give a user a role at a school, if they do not have it yet."""
+    async def add_unless_taken(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add users, and leave out those whose name somebody else has taken meanwhile."""
         await self._session.execute(
-            insert(Membership)
-            .values(user_id=user_id, school_id=school_id, role=role)
-            .on_conflict_do_nothing()
+            insert(cast("Table", User.__table__)).on_conflict_do_nothing(
+                index_elements=[User.user_name]
+            ),
+            # In one order everywhere, so that two transactions never wait for each other.
+            sorted(rows, key=itemgetter("user_name")),
         )
+
+    async def join(self, ids: Sequence[UUID], school_id: UUID, roles: Sequence[str]) -> None:
+        """Give users roles at a school, where they do not have them yet."""
+        rows = [
+            {"user_id": user_id, "school_id": school_id, "role": role}
+            for user_id in sorted(ids)
+            for role in roles
+        ]
+        if rows:
+            await self._session.execute(
+                insert(cast("Table", Membership.__table__)).on_conflict_do_nothing(), rows
+            )
 
 
 class UserSessions:

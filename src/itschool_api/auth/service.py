@@ -1,10 +1,10 @@
 """Users, API keys, and what issues tokens; sessions and login tokens are modules beside this."""
 
-import secrets
-import unicodedata
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import anyio.to_thread
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors
 from itschool_api.auth import caller as policy
-from itschool_api.auth import credentials, passwords, tokens
+from itschool_api.auth import credentials, passwords, tokens, user_names
 from itschool_api.auth.caller import Role, Scope
 from itschool_api.auth.models import (
     ApiKey,
@@ -68,6 +68,16 @@ async def load_key_ring(sessions: Sessions, secret: str, issuer: str) -> tokens.
         return tokens.KeyRing(secret, issuer, await SigningKeys(session).living())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPerson:
+    """Whom to make a user for."""
+
+    first_name: str
+    last_name: str
+    email: str | None
+    language: str
+
+
 async def create_user(
     session: AsyncSession,
     school_id: UUID,
@@ -84,27 +94,73 @@ async def create_user(
 
     Raises `UserNameTaken`.
     """
-    users = Users(session)
+    person = NewPerson(first_name=first_name, last_name=last_name, email=email, language=language)
     if user_name is None:
-        user_name = await _free_user_name(users, first_name, last_name)
-    user = User(
-        id=new_id(),
-        user_name=user_name.lower(),
-        email=email,
-        first_name=first_name,
-        last_name=last_name,
-        language=language,
-        password_hash=await anyio.to_thread.run_sync(passwords.hashed, password)
-        if password
-        else None,
-        created_at=clock.now(),
-    )
-    session.add(user)
-    with refusing("uq_users_user_name", UserNameTaken()):
+        (user,) = await create_users(session, school_id, roles, [person])
+    else:
+        user = User(**_columns(new_id(), person, user_name.lower()))
+        session.add(user)
+        with refusing("uq_users_user_name", UserNameTaken()):
+            await session.flush()
+        await Users(session).join([user.id], school_id, roles)
+    if password:
+        user.password_hash = await anyio.to_thread.run_sync(passwords.hashed, password)
         await session.flush()
-    for role in roles:
-        await users.join(user.id, school_id, role)
     return user
+
+
+async def create_users(
+    session: AsyncSession, school_id: UUID, roles: Sequence[Role], people: Sequence[NewPerson]
+) -> list[User]:
+    """Create people with the same roles at a school, however many by the same few statements.
+
+    Who else makes people at this moment may choose one of their names: where the other was first,
+    another is chosen.
+    """
+    users = Users(session)
+    waiting = {new_id(): person for person in people}
+    made: dict[UUID, User] = {}
+    ids = [*waiting]
+    while waiting:
+        names = await free_user_names(
+            session, [(person.first_name, person.last_name) for person in waiting.values()]
+        )
+        await users.add_unless_taken(
+            [
+                _columns(user_id, person, name)
+                for (user_id, person), name in zip(waiting.items(), names, strict=True)
+            ]
+        )
+        made |= {user.id: user for user in await users.of_ids(list(waiting))}
+        waiting = {user_id: person for user_id, person in waiting.items() if user_id not in made}
+    await users.join(ids, school_id, roles)
+    return [made[user_id] for user_id in ids]
+
+
+async def free_user_names(session: AsyncSession, people: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a readable user name for each pair of first and last name, free now and unequal.
+
+    One query for all, and one more for those whose names were all taken. Nothing holds them free:
+    the unique constraint is the judge.
+    """
+    users = Users(session)
+    chosen: dict[int, str] = {}
+    for attempt in itertools.count():
+        wishes = {
+            place: user_names.candidates(*names, attempt)
+            for place, names in enumerate(people)
+            if place not in chosen
+        }
+        if not wishes:
+            break
+        taken = await users.taken_names([name for names in wishes.values() for name in names])
+        taken.update(chosen.values())
+        for place, names in wishes.items():
+            name = next((each for each in names if each not in taken), None)
+            if name is not None:
+                chosen[place] = name
+                taken.add(name)
+    return [chosen[place] for place in range(len(people))]
 
 
 async def user(session: AsyncSession, user_id: UUID) -> User:
@@ -156,19 +212,13 @@ async def revoke_api_key(session: AsyncSession, school_id: UUID, key_id: UUID) -
     return key
 
 
-async def _free_user_name(users: Users, first_name: str, last_name: str) -> str:
-    """Return `an.peeters`, or `an.peeters` and a small number where that is taken."""
-    stem = ".".join(filter(None, (_ascii(first_name), _ascii(last_name)))) or "user"
-    taken = await users.names_like(stem)
-    if stem not in taken:
-        return stem
-    # Random, so that two people made at once are unlikely to meet; the constraint is the judge.
-    while True:
-        name = f"{stem}{secrets.randbelow(10_000)}"
-        if name not in taken:
-            return name
-
-
-def _ascii(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return "".join(character for character in plain if character.isalnum())[:30]
+def _columns(user_id: UUID, person: NewPerson, user_name: str) -> dict[str, Any]:
+    return {
+        "id": user_id,
+        "user_name": user_name,
+        "email": person.email,
+        "first_name": person.first_name,
+        "last_name": person.last_name,
+        "language": person.language,
+        "created_at": clock.now(),
+    }

@@ -11,6 +11,7 @@ from itschool_api.auth import login_tokens
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Role
 from itschool_api.auth.tokens import derived_key
+from itschool_api.auth.user_names import NewUserName
 from itschool_api.cli import runtime
 from itschool_api.contract import Email, Form, Language, Name
 from itschool_api.database import enter_school, new_id
@@ -27,6 +28,7 @@ class _NewPerson(Form):
     last_name: Name
     email: Email | None
     language: Language
+    user_name: NewUserName | None
 
 
 @app.callback()
@@ -52,13 +54,15 @@ def create(
 
     async def _create(session: AsyncSession) -> tuple[str, str]:
         person = _NewPerson(
-            first_name=first_name, last_name=last_name, email=email, language=language
+            first_name=first_name,
+            last_name=last_name,
+            email=email,
+            language=language,
+            user_name=user_name,
         )
         if await session.get(School, school) is None:
             raise SchoolNotFound
-        user = await auth.create_user(
-            session, school, role, user_name=user_name, **person.model_dump()
-        )
+        user = await auth.create_user(session, school, role, **person.model_dump())
         granted = await login_tokens.grant_login_token(
             session, key, user, new_id(), clock.now(), login_tokens.INVITATION_LIFE
         )
