@@ -43,6 +43,23 @@ _TENANT = {
     "audit_events": (_READ, _ADD),
 }
 
+_ISSUED_WHOLE = (
+    "(number IS NULL) = (account_id IS NULL)"
+    " AND (number IS NULL) = (issued_on IS NULL) AND (number IS NULL) = (due_on IS NULL)"
+    " AND (number IS NULL) = (issued_to IS NULL)"
+)
+_ISSUED_TO = """
+    UPDATE invoices i SET issued_to = jsonb_build_object(
+        'name', f.name, 'street', f.street, 'postal_code', f.postal_code, 'city', f.city,
+        'language', f.language, 'students', coalesce(
+            (SELECT jsonb_object_agg(s.id, s.first_name || ' ' || s.last_name)
+             FROM invoice_lines l
+             JOIN students s ON s.school_id = l.school_id AND s.id = l.student_id
+             WHERE l.school_id = i.school_id AND l.invoice_id = i.id), '{}'))
+    FROM families f
+    WHERE f.school_id = i.school_id AND f.id = i.family_id AND i.number IS NOT NULL
+"""
+
 
 def upgrade() -> None:
     """Bring the tables to the new form."""
@@ -197,6 +214,13 @@ def upgrade() -> None:
     )
     op.execute("UPDATE signing_keys SET signs_from = created_at")
     op.alter_column("signing_keys", "signs_from", nullable=False)
+    op.add_column("invoices", sa.Column("issued_to", JSONB(), nullable=True))
+    # Until now an invoice said what its people are called today.
+    op.execute(_ISSUED_TO)
+    op.drop_constraint(op.f("ck_invoices_issued_whole"), "invoices")
+    op.create_check_constraint(op.f("ck_invoices_issued_whole"), "invoices", _ISSUED_WHOLE)
+    # The policy of before lets drafts be written to, and nothing that is issued.
+    op.execute(tenancy.grant("invoices", "UPDATE (issued_to)"))
     op.add_column("students", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("users", sa.Column("last_login_at", sa.DateTime(timezone=True), nullable=True))
     for table, privileges in (_GLOBAL | _TENANT).items():

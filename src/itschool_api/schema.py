@@ -50,9 +50,9 @@ def head() -> str:
     return revision
 
 
-def upgrade(owner_url: str) -> None:
-    """Bring a database to the newest form; call it outside of any event loop."""
-    command.upgrade(_config(owner_url), "head")
+def upgrade(owner_url: str, revision: str = "head") -> None:
+    """Bring a database to the newest form (or to `revision`); call it outside of any event loop."""
+    command.upgrade(_config(owner_url), revision)
 
 
 def differences(connection: Connection) -> list[object]:

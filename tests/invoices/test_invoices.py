@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from pypdf import PdfReader
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from itschool_api import clock
 from itschool_api.auth.caller import Role
@@ -366,3 +368,33 @@ async def test_a_malformed_invoice_is_refused(school: School, change: dict[str, 
     child = await school.child()
     answer = await school.manager.post("/v1/invoices", json=new_invoice(child, 1, **change))
     problem(answer, 422, "validation-failed")
+
+
+async def test_an_issued_invoice_names_whom_it_was_issued_to_whatever_they_are_called_later(
+    school: School, owner: AsyncEngine
+) -> None:
+    child = await school.child(first_name="Noor", last_name="Peeters")
+    issued = await school.invoice(child, 5_00)
+    not_yet = await draft(school, child, 1)
+    async with owner.begin() as connection:
+        for change, whose in (
+            ("UPDATE students SET last_name = 'Claes' WHERE id = :id", child.student_id),
+            (
+                "UPDATE families SET name = 'Famille Claes', street = 'Rue Neuve 1' WHERE id = :id",
+                child.family_id,
+            ),
+        ):
+            await connection.execute(text(change), {"id": whose})
+
+    of_before = ok(await child.parent.get(f"/v1/invoices/{issued['id']}"))
+    paper = await child.parent.get(f"/v1/invoices/{issued['id']}/pdf")
+    of_today = ok(await school.manager.get(f"/v1/invoices/{not_yet['id']}"))
+
+    assert of_before["family"]["name"] == "Famille Peeters"
+    assert of_before["lines"][0]["student_name"] == "Noor Peeters"
+    words = PdfReader(io.BytesIO(paper.content)).pages[0].extract_text()
+    assert "Famille Peeters" in words
+    assert "Claes" not in words
+    assert "Rue Neuve" not in words
+    assert of_today["family"]["name"] == "Famille Claes"
+    assert of_today["lines"][0]["student_name"] == "Noor Claes"

@@ -67,7 +67,7 @@ PRIVILEGES: Final = {
     "payment_references": {_READ, _ADD},
     "wallets": {_READ, _ADD},
     "invoice_series": {_READ, _ADD, "UPDATE (next_number)"},
-    "invoices": {_READ, _ADD, _REMOVE, "UPDATE (account_id, due_on, issued_on, number)"},
+    "invoices": {_READ, _ADD, _REMOVE, "UPDATE (account_id, due_on, issued_on, issued_to, number)"},
     "invoice_lines": {_READ, _ADD},
     "bank_imports": {_READ, _ADD, "UPDATE (reversed_at)"},
     "bank_files": {_READ, _ADD},

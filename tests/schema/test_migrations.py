@@ -1,7 +1,9 @@
 """From an empty database to the newest form, and what is said of one that is not there yet."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -57,3 +59,45 @@ async def test_a_migration_that_waits_for_a_lock_gives_up(
             await asyncio.to_thread(schema.upgrade, empty_url)
     assert await busy.fetchval("SELECT version_num FROM alembic_version") == "0004"
     await busy.close()
+
+
+_ISSUED_BEFORE = """
+    INSERT INTO schools (id, name, time_zone, created_at)
+        VALUES (:one, 'École', 'Europe/Brussels', now());
+    INSERT INTO school_years (school_id, id, name, begins_on, ends_on)
+        VALUES (:one, :one, '2026', '2026-08-24', '2027-07-02');
+    INSERT INTO families (school_id, id, name, language, city)
+        VALUES (:one, :one, 'Famille Peeters', 'nl', 'Gent');
+    INSERT INTO students (school_id, id, first_name, last_name) VALUES (:one, :one, 'Noor', 'Maes');
+    INSERT INTO accounts (school_id, id, kind, balance_cents, entries)
+        VALUES (:one, :one, 'invoice', 0, 0);
+    INSERT INTO invoices (school_id, id, family_id, account_id, school_year_id, series, number,
+                          label, total_cents, created_at, issued_on, due_on)
+        VALUES (:one, :one, :one, :one, :one, 'F', 1, 'x', 0, now(), now(), now()),
+               (:one, :two, :one, NULL, :one, 'F', NULL, 'x', 0, now(), NULL, NULL);
+    INSERT INTO invoice_lines (school_id, id, invoice_id, position, student_id, label, quantity,
+                               unit_cents, kind)
+        VALUES (:one, :one, :one, 1, :one, 'x', 1, 0, 'service');
+"""
+
+
+async def test_invoices_of_before_learn_whom_they_were_issued_to(empty_url: str) -> None:
+    await asyncio.to_thread(schema.upgrade, empty_url, "0005")
+    plain = make_url(empty_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(plain)
+    one, two = (f"'{UUID(int=number)}'" for number in (1, 2))
+    await connection.execute(_ISSUED_BEFORE.replace(":one", one).replace(":two", two))
+
+    await asyncio.to_thread(schema.upgrade, empty_url)
+
+    rows = await connection.fetch("SELECT issued_to FROM invoices ORDER BY id")
+    await connection.close()
+    assert json.loads(rows[0]["issued_to"]) == {
+        "name": "Famille Peeters",
+        "street": None,
+        "postal_code": None,
+        "city": "Gent",
+        "language": "nl",
+        "students": {str(UUID(int=1)): "Noor Maes"},
+    }
+    assert rows[1]["issued_to"] is None

@@ -167,6 +167,13 @@ class People:
         )
         return {student.id: student for student in (await self._session.execute(query)).scalars()}
 
+    async def known_families(self, school_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Family]:
+        """Return those of `ids` that are families of the school."""
+        query = select(Family).where(
+            Family.school_id == school_id, Family.id == func.any(list(ids))
+        )
+        return {family.id: family for family in (await self._session.execute(query)).scalars()}
+
     async def are_members(
         self, school_id: UUID, family_id: UUID, student_ids: Iterable[UUID]
     ) -> bool:

@@ -239,6 +239,13 @@ async def family(session: AsyncSession, school_id: UUID, family_id: UUID) -> mod
     return found
 
 
+async def known_families(
+    session: AsyncSession, school_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, models.Family]:
+    """Return those of `ids` that are families of the school."""
+    return await People(session).known_families(school_id, ids)
+
+
 async def refuse_strangers(
     session: AsyncSession, school_id: UUID, family_id: UUID, student_ids: Collection[UUID]
 ) -> None:

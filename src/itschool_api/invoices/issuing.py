@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -99,6 +100,7 @@ async def issue_invoices(
         [(Cents(-draft.total_cents), Cents(0)) for draft in drafts],
     )
     numbers = await _numbers(rows, drafts)
+    addressees = await _addressees(session, rows, drafts)
     locked = await ledger.lock(session, school_id, [account_id for account_id, _ in opened])
     await ledger.post(
         session,
@@ -124,6 +126,7 @@ async def issue_invoices(
                 "number": numbers[draft.id],
                 "issued_on": issued_on,
                 "due_on": due_on,
+                "issued_to": addressees[draft.id],
             }
             for draft, (account_id, _) in zip(drafts, opened, strict=True)
         ]
@@ -145,6 +148,28 @@ async def _locked_drafts(rows: Invoices, invoice_ids: Collection[UUID]) -> Seque
     if missing:
         raise InvoiceIsIssued if await rows.exist(missing) else InvoiceNotFound
     return drafts
+
+
+async def _addressees(
+    session: AsyncSession, rows: Invoices, drafts: Sequence[models.Invoice]
+) -> dict[UUID, dict[str, Any]]:
+    """Return what an invoice says of its family and students, as they are called now."""
+    students: dict[UUID, dict[str, str]] = defaultdict(dict)
+    for line in await rows.lines(draft.id for draft in drafts):
+        students[line.invoice_id][str(line.student_id)] = line.student_name
+    billed = {draft.family_id for draft in drafts}
+    known = await families.known_families(session, drafts[0].school_id, billed) if drafts else {}
+    return {
+        draft.id: {
+            "name": known[draft.family_id].name,
+            "street": known[draft.family_id].street,
+            "postal_code": known[draft.family_id].postal_code,
+            "city": known[draft.family_id].city,
+            "language": known[draft.family_id].language,
+            "students": students[draft.id],
+        }
+        for draft in drafts
+    }
 
 
 async def _numbers(rows: Invoices, drafts: Sequence[models.Invoice]) -> dict[UUID, int]:

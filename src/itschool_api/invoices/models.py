@@ -1,10 +1,12 @@
 """Tables of invoices. Once issued, an invoice and its lines never change."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
 
 from itschool_api.database import Base, TenantOwned, school_key, tenant_key
 from itschool_api.money import Cents
@@ -39,7 +41,8 @@ class Invoice(TenantOwned, Base):
         Index(None, "school_id", "family_id"),
         CheckConstraint(
             "(number IS NULL) = (account_id IS NULL)"
-            " AND (number IS NULL) = (issued_on IS NULL) AND (number IS NULL) = (due_on IS NULL)",
+            " AND (number IS NULL) = (issued_on IS NULL) AND (number IS NULL) = (due_on IS NULL)"
+            " AND (number IS NULL) = (issued_to IS NULL)",
             "issued_whole",
         ),
         CheckConstraint("total_cents >= 0", "total"),
@@ -55,6 +58,9 @@ class Invoice(TenantOwned, Base):
     created_at: Mapped[datetime]
     issued_on: Mapped[date | None]
     due_on: Mapped[date | None]
+    issued_to: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """The family's `name`, `street`, `postal_code`, `city` and `language` on the day of issue, and
+    its `students` by id: who moves, marries or is erased changes no invoice of before."""
 
 
 class InvoiceLine(TenantOwned, Base):

@@ -16,9 +16,15 @@ from itschool_api.schools import service as schools
 from itschool_api.typesetting import Language, Letterhead
 from itschool_api.wallets import service as wallets
 
+_ADDRESSEE = ("name", "street", "postal_code", "city", "language")
 
-async def pdf(session: AsyncSession, caller: Caller, invoice_id: UUID) -> tuple[str, bytes]:
+
+async def pdf(
+    session: AsyncSession, caller: Caller, invoice_id: UUID, *, with_address: bool = True
+) -> tuple[str, bytes]:
     """Return an issued invoice as a file name and a PDF, in the family's language.
+
+    `with_address` is false for who may not learn where the family lives.
 
     Raises `InvoiceNotFound`, `InvoiceIsDraft`.
     """
@@ -26,15 +32,19 @@ async def pdf(session: AsyncSession, caller: Caller, invoice_id: UUID) -> tuple[
     account_id = await service.account_of(session, caller, invoice_id)
     school, profile = await schools.profile(session, caller.school_id)
     family = await families.family(session, caller.school_id, invoice.family.id)
+    # As it was called on the day of issue; once retention has ended, as it is called now.
+    issued_to = await service.issued_to(session, caller, invoice_id)
+    known = {part: issued_to.get(part, getattr(family, part)) for part in _ADDRESSEE}
     pay = await wallets.payment_details(
         session,
         caller.school_id,
         account_id,
         Cents(invoice.remaining_cents) if invoice.remaining_cents else None,
     )
-    place = " ".join(filter(None, (family.postal_code, family.city)))
+    place = " ".join(filter(None, (known["postal_code"], known["city"])))
+    street = (known["street"], place) if with_address else ()
     facts = document.InvoiceDocument(
-        language=cast("Language", family.language),
+        language=cast("Language", known["language"]),
         school=Letterhead(
             name=school.name,
             street=profile.street,
@@ -44,7 +54,7 @@ async def pdf(session: AsyncSession, caller: Caller, invoice_id: UUID) -> tuple[
             email=profile.email,
             phone=profile.phone,
         ),
-        addressee=tuple(filter(None, (family.name, family.street, place))),
+        addressee=tuple(filter(None, (known["name"], *street))),
         number=cast("str", invoice.number),
         label=invoice.label,
         issued_on=cast("date", invoice.issued_on),

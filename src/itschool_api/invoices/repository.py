@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Integer,
+    Text,
     cast,
     delete,
     extract,
@@ -50,7 +51,8 @@ class Invoices:
                 Invoice.id,
                 Invoice.account_id,
                 Invoice.family_id,
-                Family.name.label("family_name"),
+                func.coalesce(Invoice.issued_to["name"].astext, Family.name).label("family_name"),
+                Invoice.issued_to,
                 Invoice.series,
                 Invoice.number,
                 Invoice.label,
@@ -129,18 +131,25 @@ class Invoices:
         return (await self._session.execute(self.filtered(query, among=among))).one()
 
     async def lines(self, invoice_ids: Iterable[UUID]) -> Sequence[Any]:
-        """Return lines with their students' names, in their order."""
+        """Return lines with their students' names (as issued), in their order."""
         query = (
             select(
                 InvoiceLine.invoice_id,
                 InvoiceLine.position,
                 InvoiceLine.student_id,
-                Student.first_name,
-                Student.last_name,
+                func.coalesce(
+                    Invoice.issued_to["students"][cast(InvoiceLine.student_id, Text)].astext,
+                    func.concat(Student.first_name, " ", Student.last_name),
+                ).label("student_name"),
                 InvoiceLine.label,
                 InvoiceLine.quantity,
                 InvoiceLine.unit_cents,
                 InvoiceLine.kind,
+            )
+            .join(
+                Invoice,
+                (Invoice.school_id == InvoiceLine.school_id)
+                & (Invoice.id == InvoiceLine.invoice_id),
             )
             .join(
                 Student,
@@ -196,7 +205,7 @@ class Invoices:
         return (await self._session.execute(query)).scalar_one() - count
 
     async def store_issued(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Give drafts their number, account and days."""
+        """Give drafts their number, account, days and addressee."""
         await self._session.execute(update(Invoice), rows)
 
     async def discard(self, invoice_id: UUID) -> None:

@@ -116,7 +116,7 @@ async def read_invoice(session: AsyncSession, caller: Caller, invoice_id: UUID) 
             InvoiceLine(
                 position=line.position,
                 student_id=line.student_id,
-                student_name=f"{line.first_name} {line.last_name}",
+                student_name=line.student_name,
                 label=line.label,
                 quantity=line.quantity,
                 unit_cents=line.unit_cents,
@@ -187,6 +187,14 @@ async def account_of(session: AsyncSession, caller: Caller, invoice_id: UUID) ->
     if account_id is None:
         raise InvoiceIsDraft
     return account_id
+
+
+async def issued_to(session: AsyncSession, caller: Caller, invoice_id: UUID) -> dict[str, Any]:
+    """Return what an issued invoice says of its family; raises `InvoiceNotFound`, `InvoiceIsDraft`."""
+    found: dict[str, Any] | None = (await _row(session, caller, invoice_id)).issued_to
+    if found is None:
+        raise InvoiceIsDraft
+    return found
 
 
 async def debts(session: AsyncSession, school_id: UUID, account_ids: Iterable[UUID]) -> Debts:
