@@ -79,9 +79,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_audit_events")),
     )
     op.create_index(
-        op.f("ix_audit_events_school_id_actor_id"),
+        op.f("ix_audit_events_school_id_actor_at_id"),
         "audit_events",
-        ["school_id", "actor", "id"],
+        ["school_id", "actor", "at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_audit_events_school_id_at_id"),
+        "audit_events",
+        ["school_id", "at", "id"],
         unique=False,
     )
     op.create_index(
@@ -144,6 +150,9 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_mails_school_id_status_id"), "mails", ["school_id", "status", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_mails_school_id_user_id_id"), "mails", ["school_id", "user_id", "id"], unique=False
     )
     op.create_table(
         "membership_offers",

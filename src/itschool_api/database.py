@@ -117,13 +117,20 @@ def create_sessions(engine: AsyncEngine) -> Sessions:
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
-async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
-    """Commit when the endpoint returns, roll back when it raises."""
-    async with request.app.state.sessions() as session:
+@asynccontextmanager
+async def unit_of_work(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+    """Commit at the end, after what was asked to be the last; roll back where the body raises."""
+    async with sessions() as session:
         yield session
         for work in session.info.pop(_BEFORE_COMMIT, ()):
             await work(session)
         await session.commit()
+
+
+async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    """Commit when the endpoint returns, roll back when it raises."""
+    async with unit_of_work(request.app.state.sessions) as session:
+        yield session
 
 
 # "function" ends the transaction before the response leaves the server.
@@ -131,7 +138,7 @@ Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 
 
 def before_commit(session: AsyncSession, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
-    """Let `work` be the last that a request's transaction does; a refusal leaves it undone."""
+    """Let `work` be the last that a unit of work does; a refusal leaves it undone."""
     session.info.setdefault(_BEFORE_COMMIT, []).append(work)
 
 
@@ -152,7 +159,7 @@ async def enter_school(session: AsyncSession, school_id: UUID) -> None:
 @asynccontextmanager
 async def school_transaction(sessions: Sessions, school_id: UUID) -> AsyncIterator[AsyncSession]:
     """Open a transaction within a school, outside of any request."""
-    async with sessions.begin() as session:
+    async with unit_of_work(sessions) as session:
         await enter_school(session, school_id)
         yield session
 

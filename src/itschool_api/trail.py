@@ -1,11 +1,26 @@
 """The audit trail: who did what to whom, in the transaction in which they did it.
 
 Each request that changes something leaves one event, named after its operation, without anybody
-asking for it: `authenticate` opens the entry, the request's transaction writes it before its
-commit. An event holds ids and no words, so it can be kept when people are erased.
+asking for it: `authenticate` opens the entry with the ids of the path, the request's transaction
+writes it before its commit. An event holds ids and no words, so it can be kept when people are
+erased. What is left to others:
+
+- a service names what it makes, and what else it is upon: `trail.about(session, student=id)`; of
+  many at once `trail.about(session, student=ids)`. Without an entry (a test, the demonstration) it
+  does nothing;
+- whoever finds that there was nothing to do calls `trail.forget(session)`: a preview, an answer
+  that was given before;
+- a GET leaves no event. An endpoint that hands out a person's data as a file (an export, a roll, a
+  letter with a way in) opens the entry itself, and is named like the operation::
+
+      trail.begin(session, caller.school_id, actor=caller.name, action="download_export",
+                  subjects={"export": export_id})
+
+- what is done outside of a request, by a command or a job, is done in `trail.acting(…)`.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -15,10 +30,21 @@ from sqlalchemy import ARRAY, Index, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
+from structlog.contextvars import get_contextvars
 
 from itschool_api import clock
-from itschool_api.database import Base, TenantOwned, before_commit, new_id, school_key
+from itschool_api.database import (
+    Base,
+    Sessions,
+    TenantOwned,
+    before_commit,
+    new_id,
+    school_key,
+    school_transaction,
+)
 
+OPERATOR: Final = "operator"
+WORKER: Final = "worker"
 _ENTRY: Final = "trail"
 # Ids for filtering; whoever does something to thousands at once (a roll) names the act alone.
 _MOST_SUBJECTS: Final = 100
@@ -31,14 +57,15 @@ class AuditEvent(TenantOwned, Base):
     __table_args__ = (
         school_key(),
         Index(None, "subject_ids", postgresql_using="gin"),
-        Index(None, "school_id", "actor", "id"),
+        Index(None, "school_id", "at", "id"),
+        Index(None, "school_id", "actor", "at", "id"),
     )
 
     at: Mapped[datetime]
     actor: Mapped[str]
-    """`user:<id>`, `api-key:<id>`, or `operator`."""
+    """`user:<id>`, `api-key:<id>`, `operator` or `worker`."""
     action: Mapped[str]
-    """The operation's id in the contract, or the operator's command."""
+    """The operation's id in the contract, the operator's command, or the worker's job."""
     request_id: Mapped[str | None]
     subjects: Mapped[dict[str, list[str]]] = mapped_column(JSONB)
     """Ids by the kind of thing, such as `student`."""
@@ -62,25 +89,35 @@ def begin(
     *,
     actor: str,
     action: str,
-    request_id: str | None = None,
     subjects: Mapping[str, UUID] | None = None,
 ) -> None:
     """Let this transaction leave an event, unless it is refused or `forget` is called."""
-    entry = _Entry(school_id, actor, action, request_id)
+    entry = _Entry(school_id, actor, action, get_contextvars().get("request_id"))
     session.info[_ENTRY] = entry
     about(session, **(subjects or {}))
-    before_commit(session, _write)
+    before_commit(session, leave)
 
 
-def about(session: AsyncSession, **ids: UUID) -> None:
+@asynccontextmanager
+async def acting(
+    sessions: Sessions, school_id: UUID, *, actor: str, action: str
+) -> AsyncIterator[AsyncSession]:
+    """Open a transaction within a school, outside of any request, that leaves an event."""
+    async with school_transaction(sessions, school_id) as session:
+        begin(session, school_id, actor=actor, action=action)
+        yield session
+
+
+def about(session: AsyncSession, **ids: UUID | Collection[UUID]) -> None:
     """Name more that the act is upon, such as what it made: `about(session, student=id)`."""
     entry: _Entry | None = session.info.get(_ENTRY)
     if entry is None:
         return
-    for kind, subject_id in ids.items():
+    for kind, named in ids.items():
         known = entry.subjects.setdefault(kind, [])
-        if subject_id not in known and len(known) < _MOST_SUBJECTS:
-            known.append(subject_id)
+        for subject_id in (named,) if isinstance(named, UUID) else named:
+            if subject_id not in known and len(known) < _MOST_SUBJECTS:
+                known.append(subject_id)
 
 
 def forget(session: AsyncSession) -> None:
@@ -88,7 +125,8 @@ def forget(session: AsyncSession) -> None:
     session.info.pop(_ENTRY, None)
 
 
-async def _write(session: AsyncSession) -> None:
+async def leave(session: AsyncSession) -> None:
+    """Write the event now: for a transaction that goes through several schools."""
     entry: _Entry | None = session.info.pop(_ENTRY, None)
     if entry is None:
         return

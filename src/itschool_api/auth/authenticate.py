@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer, OAuth2PasswordBearer, SecurityScopes
-from structlog.contextvars import bind_contextvars, get_contextvars
+from structlog.contextvars import bind_contextvars
 
 from itschool_api import clock, errors, trail
 from itschool_api.auth import caller as policy
@@ -72,7 +72,6 @@ async def authenticate(
             caller.school_id,
             actor=caller.name,
             action=request.scope["route"].name,
-            request_id=get_contextvars().get("request_id"),
             subjects=_ids(request.path_params),
         )
     missing = [scope for scope in scopes.scopes if Scope(scope) not in caller.reach]

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import clock, errors
+from itschool_api import clock, errors, trail
 from itschool_api.auth import caller as policy
 from itschool_api.auth import credentials, passwords, tokens, user_names
 from itschool_api.auth.caller import Role, Scope
@@ -106,6 +106,7 @@ async def create_user(
     if password:
         user.password_hash = await anyio.to_thread.run_sync(passwords.hashed, password)
         await session.flush()
+    trail.about(session, user=user.id)
     return user
 
 
@@ -134,6 +135,7 @@ async def create_users(
         made |= {user.id: user for user in await users.of_ids(list(waiting))}
         waiting = {user_id: person for user_id, person in waiting.items() if user_id not in made}
     await users.join(ids, school_id, roles)
+    trail.about(session, user=ids)
     return [made[user_id] for user_id in ids]
 
 
@@ -201,6 +203,7 @@ async def create_api_key(
     )
     session.add(key)
     await session.flush()
+    trail.about(session, key=key.id)
     return key, str(text)
 
 

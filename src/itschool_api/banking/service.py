@@ -12,7 +12,7 @@ import anyio.to_thread
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import clock, errors
+from itschool_api import clock, errors, trail
 from itschool_api.auth.caller import Caller
 from itschool_api.banking import coda, matching, reports, statements
 from itschool_api.banking.coda import CodaError
@@ -95,6 +95,7 @@ async def import_file(
     if import_id is None:
         return Imported(text.encode(), created=False)
 
+    trail.about(session, bank_import=import_id)
     await _keep(session, storage, caller, data, report, text)
     await statements.add(session, school_id, import_id, recognised, report, statement_ids)
     await _book(session, school_id, locked, planned, recognised, statement_ids)

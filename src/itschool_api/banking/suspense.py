@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import clock, errors, pagination
+from itschool_api import clock, errors, pagination, trail
 from itschool_api.auth.caller import Caller
 from itschool_api.banking.matching import Cause, State
 from itschool_api.banking.models import BankTransaction
@@ -130,6 +130,11 @@ async def allocate(
     await rows.mark_paid(transaction_id)
     await rows.allocate(
         [(transaction_id, posting.id) for posting in postings], caller.name, clock.now()
+    )
+    trail.about(
+        session,
+        wallet=[part.wallet_id for part in form.allocations if part.wallet_id],
+        invoice=[part.invoice_id for part in form.allocations if part.invoice_id],
     )
     return await read_transaction(session, caller, transaction_id)
 

@@ -16,14 +16,13 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import embedded, errors, logs
+from itschool_api import embedded, errors, logs, trail
 from itschool_api.auth.tokens import WrongSecretKey
 from itschool_api.database import (
     APPLICATION_ROLE,
     Sessions,
     create_engine,
     create_sessions,
-    enter_school,
 )
 from itschool_api.settings import DatabaseSettings, Settings
 
@@ -153,13 +152,15 @@ async def sessions_of(url: str) -> AsyncIterator[Sessions]:
 
 
 def in_school(
-    school_id: UUID, work: Callable[[AsyncSession], Coroutine[Any, Any, Result]]
+    school_id: UUID, action: str, work: Callable[[AsyncSession], Coroutine[Any, Any, Result]]
 ) -> Result:
-    """Run one transaction within a school, on the configured database."""
+    """Run one transaction within a school, on the configured database; the trail names `action`."""
 
     async def _work(url: str) -> Result:
-        async with sessions_of(url) as sessions, sessions.begin() as session:
-            await enter_school(session, school_id)
+        async with (
+            sessions_of(url) as sessions,
+            trail.acting(sessions, school_id, actor=trail.OPERATOR, action=action) as session,
+        ):
             return await work(session)
 
     with database(database_settings()) as (url, _):

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from stdnum.be import vat
 from stdnum.exceptions import ValidationError
 
-from itschool_api import opening
+from itschool_api import opening, trail
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Scope
 from itschool_api.cli import runtime
+from itschool_api.database import unit_of_work
 from itschool_api.money import Cents, InvalidAmount, parse_euros
 from itschool_api.schools import service as schools
 
@@ -87,8 +88,9 @@ def create(
             spread_excess=spread_excess,
             compartments=tuple(compartment or ()),
         )
-        async with runtime.sessions_of(url) as sessions, sessions.begin() as session:
+        async with runtime.sessions_of(url) as sessions, unit_of_work(sessions) as session:
             school_id = await opening.open_school(session, new)
+            trail.begin(session, school_id, actor=trail.OPERATOR, action="create_school")
             await opening.add_bank_account(
                 session, school_id, iban=iban, bic=bic, holder=holder or name
             )
@@ -124,7 +126,7 @@ def add_bank_account(
         account = await opening.add_bank_account(session, school, iban=iban, bic=bic, holder=holder)
         return account.iban
 
-    typer.echo(runtime.in_school(school, _add))
+    typer.echo(runtime.in_school(school, "add_bank_account", _add))
 
 
 @app.command()
@@ -140,7 +142,11 @@ def add_compartment(
         floor = Cents(-abs(parse_euros(overdraft)))
     except InvalidAmount as error:
         runtime.refuse(str(error), runtime.MISUSED)
-    runtime.in_school(school, lambda session: opening.add_compartment(session, school, name, floor))
+    runtime.in_school(
+        school,
+        "add_compartment",
+        lambda session: opening.add_compartment(session, school, name, floor),
+    )
 
 
 @app.command()
@@ -153,7 +159,7 @@ def add_year(
     async def _add(session: AsyncSession) -> str:
         return (await opening.add_year(session, school, first_year)).name
 
-    typer.echo(runtime.in_school(school, _add))
+    typer.echo(runtime.in_school(school, "add_year", _add))
 
 
 @app.command()
@@ -178,4 +184,4 @@ def create_api_key(
         )
         return text
 
-    typer.echo(runtime.in_school(school, _create))
+    typer.echo(runtime.in_school(school, "create_api_key", _create))

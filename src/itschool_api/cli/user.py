@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import clock
+from itschool_api import clock, trail
 from itschool_api.auth import login_tokens
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Role
@@ -14,7 +14,7 @@ from itschool_api.auth.tokens import derived_key
 from itschool_api.auth.user_names import NewUserName
 from itschool_api.cli import runtime
 from itschool_api.contract import Email, Form, Language, Name
-from itschool_api.database import enter_school, new_id
+from itschool_api.database import new_id
 from itschool_api.schools.models import School
 from itschool_api.schools.service import SchoolNotFound
 
@@ -69,8 +69,10 @@ def create(
         return user.user_name, granted.token
 
     async def _within(url: str) -> tuple[str, str]:
-        async with runtime.sessions_of(url) as sessions, sessions.begin() as session:
-            await enter_school(session, school)
+        async with (
+            runtime.sessions_of(url) as sessions,
+            trail.acting(sessions, school, actor=trail.OPERATOR, action="create_user") as session,
+        ):
             return await _create(session)
 
     with runtime.database(settings) as (url, _):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import clock, errors, pagination
+from itschool_api import clock, errors, pagination, trail
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Selection, new_id, refusing
 from itschool_api.events import models
@@ -40,6 +40,7 @@ async def add_event(session: AsyncSession, school_id: UUID, form: NewEvent, *, b
     )
     session.add(event)
     await session.flush()
+    trail.about(session, event=event.id)
     return await _addressed(session, event, form)
 
 

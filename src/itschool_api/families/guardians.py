@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import errors, pagination
+from itschool_api import errors, pagination, trail
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Caller, Role
 from itschool_api.database import new_id, refusing
@@ -52,6 +52,7 @@ async def add_guardian(
     )
     session.add(guardian)
     await session.flush()
+    trail.about(session, guardian=guardian.id)
     return _guardian(guardian)
 
 
@@ -89,6 +90,7 @@ async def invite_guardian(session: AsyncSession, school_id: UUID, guardian_id: U
         await session.flush()
     else:
         user = await auth.user(session, guardian.user_id)
+    trail.about(session, user=user.id)
     await outbox.send(session, school_id, outbox.Kind.INVITATION, user)
     return Invitation(user_name=user.user_name, email=guardian.email)
 
@@ -119,6 +121,7 @@ async def add_guardianship(
         "uq_guardianships_school_id_guardian_id_student_id_family_id", GuardianshipExists()
     ):
         await session.flush()
+    _name(session, link)
     return GuardianshipDocument.model_validate(link)
 
 
@@ -138,6 +141,7 @@ async def change_guardianship(
     if link.ends_on and link.ends_on < link.starts_on:
         link.starts_on = link.ends_on
     await session.flush()
+    _name(session, link)
     return GuardianshipDocument.model_validate(link)
 
 
@@ -153,6 +157,17 @@ async def list_guardianships(
     rows, following = await pagination.rows(session, query, Order((Guardianship.id,)), wanted)
     return GuardianshipPage(
         items=[GuardianshipDocument.model_validate(row[0]) for row in rows], next=following
+    )
+
+
+def _name(session: AsyncSession, link: Guardianship) -> None:
+    """Name in the audit trail whom a guardianship concerns."""
+    trail.about(
+        session,
+        guardianship=link.id,
+        guardian=link.guardian_id,
+        student=link.student_id,
+        family=link.family_id,
     )
 
 

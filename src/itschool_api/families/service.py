@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import errors, pagination
+from itschool_api import errors, pagination, trail
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Selection, new_id, refusing
 from itschool_api.families import models
@@ -94,6 +94,7 @@ async def add_class_group(
     session.add(group)
     with refusing("uq_class_groups_school_id_school_year_id_name", ClassGroupNameTaken()):
         await session.flush()
+    trail.about(session, class_group=group.id, school_year=year.id)
     return group
 
 
@@ -140,6 +141,7 @@ async def add_student(session: AsyncSession, school_id: UUID, form: NewStudent) 
             )
         )
         await session.flush()
+    trail.about(session, student=student.id, class_group=[group.id] if group else [])
     return _student(student, group.name if group else None)
 
 
@@ -193,6 +195,7 @@ async def add_family(session: AsyncSession, school_id: UUID, form: NewFamily) ->
     ]
     session.add_all(members)
     await session.flush()
+    trail.about(session, family=family.id, student=list(shares))
     return _family(family, members)
 
 
@@ -216,6 +219,7 @@ async def add_family_student(
     )
     with refusing("uq_family_students_school_id_family_id_student_id", StudentInFamily()):
         await session.flush()
+    trail.about(session, student=member.student_id)
     return _family(found, (await People(session).members(school_id, [family_id]))[family_id])
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import clock, errors
+from itschool_api import clock, errors, trail
 from itschool_api.database import new_id
 from itschool_api.families import service as families
 from itschool_api.invoices import models
@@ -69,6 +69,7 @@ async def draft_invoice(session: AsyncSession, school_id: UUID, form: NewInvoice
         for position, line in enumerate(form.lines, start=1)
     )
     await session.flush()
+    trail.about(session, invoice=invoice.id, family=form.family_id, student=students)
     return invoice.id
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import errors, pagination
+from itschool_api import errors, pagination, trail
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Selection, new_id
 from itschool_api.families import service as families
@@ -158,6 +158,7 @@ async def pay_from_wallet(
     wallet = await wallets.account_of(session, caller, form.wallet_id)
     if invoice.account_id is None:
         raise InvoiceIsDraft
+    trail.about(session, wallet=form.wallet_id)
     locked = await ledger.lock(session, caller.school_id, [wallet, invoice.account_id])
     remaining = -locked.balances[invoice.account_id].balance_cents
     if remaining == 0:

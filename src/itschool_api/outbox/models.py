@@ -17,6 +17,7 @@ class Mail(TenantOwned, Base):
         school_key(),
         ForeignKeyConstraint(["user_id"], ["users.id"]),
         Index(None, "school_id", "status", "id"),
+        Index(None, "school_id", "user_id", "id"),
         CheckConstraint("status IN ('queued', 'sent', 'failed')", "status"),
     )
 

@@ -21,7 +21,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import clock, jobs
+from itschool_api import clock, jobs, trail
 from itschool_api.auth import login_tokens
 from itschool_api.auth import service as auth
 from itschool_api.auth.models import User
@@ -91,7 +91,7 @@ async def send_requested_tokens(session: AsyncSession, request_id: UUID) -> None
     """Turn a request for a login token into a mail in each school of the address's users.
 
     An address that nobody has leads to nothing. Of people who share one, those of one school get
-    one mail together; it is in the school that managers look for it.
+    one mail together, which that school's office can see.
     """
     wish = await login_tokens.take_request(session, request_id)
     if wish is None:
@@ -102,8 +102,11 @@ async def send_requested_tokens(session: AsyncSession, request_id: UUID) -> None
             first.setdefault(school_id, user)
     for school_id, user in first.items():
         await enter_school(session, school_id)
+        trail.begin(session, school_id, actor=trail.WORKER, action="send_login_token")
+        trail.about(session, user=user.id)
         row = _row(school_id, new_id(), Kind.LOGIN_TOKEN, user, wish.email, wish.created_at, None)
         await _queue(session, school_id, [row])
+        await trail.leave(session)
 
 
 async def revive(session: AsyncSession, school_id: UUID, living: Collection[UUID]) -> int:
@@ -143,6 +146,7 @@ def _row(
 
 
 async def _queue(session: AsyncSession, school_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
+    trail.about(session, mail=[row["id"] for row in rows])
     await insert_many(session, models.Mail, rows)
     await _enqueue(session, school_id, [row["id"] for row in rows])
 
