@@ -199,6 +199,12 @@ def upgrade() -> None:
     )
     op.add_column("guardians", sa.Column("external_key", sa.Text(), nullable=True))
     op.add_column("guardians", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("guardians", sa.Column("invited_at", sa.DateTime(timezone=True), nullable=True))
+    # Whoever has a user got it by being invited.
+    op.execute(
+        "UPDATE guardians SET invited_at = users.created_at FROM users"
+        " WHERE users.id = guardians.user_id"
+    )
     op.create_unique_constraint(
         op.f("uq_guardians_school_id_external_key"), "guardians", ["school_id", "external_key"]
     )

@@ -23,6 +23,7 @@ from itschool_api.enrolments import endpoints as enrolments_endpoints
 from itschool_api.events import endpoints as events_endpoints
 from itschool_api.families import endpoints as families_endpoints
 from itschool_api.invoices import endpoints as invoices_endpoints
+from itschool_api.promotions import endpoints as promotions_endpoints
 from itschool_api.schools import endpoints as schools_endpoints
 from itschool_api.settings import Settings
 from itschool_api.storage import Storage
@@ -38,6 +39,7 @@ _ROUTERS = (
     events_endpoints.router,
     families_endpoints.router,
     enrolments_endpoints.router,
+    promotions_endpoints.router,
     health.router,
     docs.router,
 )

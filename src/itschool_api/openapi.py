@@ -25,7 +25,10 @@ People log in with **Authorize**; a school's programs send an API key as the bea
 _TAGS = [
     {"name": "access", "description": "Getting in, staying in, getting out; API keys."},
     {"name": "school", "description": "Who you are, and the school's years."},
-    {"name": "people", "description": "Students, class groups, guardians, families."},
+    {
+        "name": "people",
+        "description": "Students, class groups, guardians, families; the next school year.",
+    },
     {"name": "wallets", "description": "Students' prepaid money."},
     {"name": "invoices", "description": "What families owe."},
     {"name": "bank", "description": "The bank's files and what became of their money."},

@@ -1,21 +1,18 @@
 """How a school begins: profile, books, a year, compartments, bank accounts. For the operator."""
 
-from datetime import date
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import clock
 from itschool_api.contract import Email, Form, Language, Name, ShortText
 from itschool_api.database import enter_school, new_id
 from itschool_api.ledger import service as ledger
 from itschool_api.money import Cents
 from itschool_api.schools import service as schools
-from itschool_api.schools.models import BankAccount, SchoolYear
+from itschool_api.schools.models import BankAccount
 from itschool_api.wallets import service as wallets
 
-_FIRST_MONTH = 8
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 _GENERAL_NAMES = {"fr": "Compartiment général", "nl": "Algemeen", "de": "Allgemein"}
 
@@ -50,22 +47,8 @@ async def open_school(session: AsyncSession, new: NewSchool) -> UUID:
     general = _GENERAL_NAMES.get(new.language, "General")
     for name in (general, *new.compartments):
         await schools.add_compartment(session, school_id, name)
-    await add_year(session, school_id, _year_of(clock.today(new.time_zone)))
+    await schools.add_year(session, school_id)
     return school_id
-
-
-async def add_year(session: AsyncSession, school_id: UUID, first_year: int) -> SchoolYear:
-    """Add the school year that begins in `first_year`: the last days of August to July.
-
-    (Décret 31/3/2022: since 2022 the French Community's year begins in late August.)
-    """
-    return await schools.add_year(
-        session,
-        school_id,
-        f"{first_year}-{first_year + 1}",
-        date(first_year, _FIRST_MONTH, 1),
-        date(first_year + 1, 7, 31),
-    )
 
 
 async def add_bank_account(
@@ -90,7 +73,3 @@ async def add_compartment(
     name = _NAME.validate_python(name)
     await schools.add_compartment(session, school_id, name, floor_cents=floor_cents)
     await wallets.open_missing(session, school_id)
-
-
-def _year_of(day: date) -> int:
-    return day.year if day.month >= _FIRST_MONTH else day.year - 1

@@ -32,6 +32,8 @@ log_out                     any                    204  204  204  204  204  204 
 set_password                -                      200  200  200  200  200  200   200  403
 read_me                     -                      200  200  200  200  200  200   200  403
 list_school_years           school:read             200  200  200  200  200  200   200  200
+create_school_year          school:write            403  403  403  403  201  201   201  201
+promote_students            school:write            403  403  403  403  200  200   404  404
 read_dashboard              events:read,invoices:read,wallets:read \
                                                    200  200  403  200  200  200   200  200
 
@@ -77,6 +79,8 @@ list_class_groups           people:read            403  403  403  200  200  200 
 list_students               students:read          200  200  403  200  200  200   200  200
 enrol_student               people:write           403  403  403  403  201  201   404  404
 read_student                students:read          200  404  403  200  200  200   404  404
+record_departure            people:write           403  403  403  403  200  200   404  404
+undo_departure              people:write           403  403  403  403  200  200   404  404
 create_guardian             people:write           403  403  403  403  201  201   201  201
 list_guardians              people:read            403  403  403  200  200  200   200  200
 invite_guardian             people:write           403  403  403  403  202  202   404  404

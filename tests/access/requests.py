@@ -1,5 +1,6 @@
 """A valid request for each operation, aimed at parent A's or the school's objects."""
 
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from tests.kit import PASSWORD, once
 
 Request = dict[str, Any]
 _MAKERS: Final[dict[str, Callable[[World], Awaitable[Request]]]] = {}
+_later_years = itertools.count(2040)
 
 
 def _for(operation: str) -> Callable[[Callable[[World], Awaitable[Request]]], None]:
@@ -35,6 +37,25 @@ async def request_for(operation: str, world: World, path: str) -> Request:
 async def _set_password(_: World) -> Request:
     new = f"{PASSWORD} and more"
     return {"json": {"new_password": new, "current_password": PASSWORD}}
+
+
+@_for("create_school_year")
+async def _create_school_year(_: World) -> Request:
+    return {"json": {"first_year": next(_later_years)}}
+
+
+@_for("promote_students")
+async def _promote_students(world: World) -> Request:
+    ids = world.ours.ids
+    form = {"school_year_id": ids["next_school_year"], "from_school_year_id": ids["school_year"]}
+    classes = [{"from_class_group_id": ids["class_group"], "to_name": "4B"}]
+    students = [{"student_id": ids["student"], "to_class_group_id": ids["next_class_group"]}]
+    return {"json": form | {"class_groups": classes, "students": students}}
+
+
+@_for("record_departure")
+async def _record_departure(world: World) -> Request:
+    return {"ids": {"student": await world.ours.fresh_student()}, "json": {}}
 
 
 @_for("create_api_key")

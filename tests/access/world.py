@@ -126,7 +126,7 @@ class World:
     @property
     def shared(self) -> frozenset[str]:
         """The ids that every parent of the school may see."""
-        return frozenset({self.ours.ids["school_year"]})
+        return frozenset(self.ours.ids[name] for name in ("school_year", "next_school_year"))
 
     async def newcomer(self, caller: str) -> AsyncClient:
         """Return a new person like `caller`: for what ends the session that asks for it."""
@@ -150,6 +150,13 @@ async def populate(school: School, first_name: str) -> Objects:
     manager = school.manager
     years = ok(await manager.get("/v1/school-years"))["items"]
     group = ok(await manager.post("/v1/class-groups", json={"name": "3B"}), 201)
+    next_year = ok(await manager.post("/v1/school-years", json={}), 201)
+    next_group = ok(
+        await manager.post(
+            "/v1/class-groups", json={"name": "4A", "school_year_id": next_year["id"]}
+        ),
+        201,
+    )
     child = await school.child(first_name=first_name)
     links = ok(await manager.get("/v1/guardianships", params={"student": child.student_id}))
     invoice = await school.invoice(child, 500_00)
@@ -174,6 +181,8 @@ async def populate(school: School, first_name: str) -> Objects:
         "invoice": invoice["id"],
         "school_year": years[0]["id"],
         "class_group": group["id"],
+        "next_school_year": next_year["id"],
+        "next_class_group": next_group["id"],
         "statement": statement_id,
         "transaction": waiting["items"][0]["id"],
         "event": await made.fresh_event(),

@@ -157,7 +157,7 @@ def add_year(
     """Add a school year, August to July."""
 
     async def _add(session: AsyncSession) -> str:
-        return (await opening.add_year(session, school, first_year)).name
+        return (await schools.add_year(session, school, first_year)).name
 
     typer.echo(runtime.in_school(school, "add_year", _add))
 

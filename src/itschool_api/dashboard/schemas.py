@@ -21,7 +21,8 @@ class Dashboard(Document):
     )
     wallets: list[Wallet] = Field(
         max_length=LARGEST_LIMIT,
-        description="Those of a parent's children; empty for the office, which lists or searches.",
+        description="Those of a parent's children, and of a child who left the school as long as "
+        "there is money; empty for the office, which lists or searches.",
     )
     invoices: InvoiceSummary
     imported_until: date | None = Field(

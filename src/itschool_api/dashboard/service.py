@@ -6,7 +6,7 @@ from itschool_api.auth.caller import Caller, Scope
 from itschool_api.dashboard.schemas import MOST_EVENTS, Dashboard
 from itschool_api.events import service as events
 from itschool_api.invoices import service as invoices
-from itschool_api.pagination import LARGEST_LIMIT, Slice
+from itschool_api.pagination import LARGEST_LIMIT
 from itschool_api.schools import service as schools
 from itschool_api.wallets import service as wallets
 from itschool_api.wallets.schemas import Wallet
@@ -25,5 +25,4 @@ async def read_dashboard(session: AsyncSession, caller: Caller) -> Dashboard:
 async def _own_wallets(session: AsyncSession, caller: Caller) -> list[Wallet]:
     if caller.sees_school(Scope.WALLETS_READ):
         return []
-    page = await wallets.list_wallets(session, caller, Slice(LARGEST_LIMIT, None))
-    return page.items
+    return list(await wallets.own_wallets(session, caller, LARGEST_LIMIT))

@@ -106,7 +106,7 @@ async def _open(session: AsyncSession, plan: SchoolPlan) -> UUID:
         ),
     )
     present = await schools.year(session, school_id, None)
-    await opening.add_year(session, school_id, present.begins_on.year - 1)
+    await schools.add_year(session, school_id, present.begins_on.year - 1)
     await opening.add_bank_account(
         session, school_id, iban=plan.iban, bic=plan.bic, holder=plan.holder
     )

@@ -1,12 +1,14 @@
-"""Joining the school."""
+"""Joining the school, leaving it, and coming back."""
 
 from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.families import leaving
 from itschool_api.families import service as families
-from itschool_api.families.schemas import NewStudent, Student
+from itschool_api.families.schemas import Departure, NewStudent, Student
+from itschool_api.schools import service as schools
 from itschool_api.wallets import service as wallets
 
 
@@ -26,3 +28,19 @@ async def enrol_students(
     students = [await families.add_student(session, school_id, form) for form in forms]
     await wallets.open_missing(session, school_id, [student.id for student in students])
     return students
+
+
+async def record_departure(
+    session: AsyncSession, school_id: UUID, student_id: UUID, form: Departure
+) -> Student:
+    """Note a student's last day at the school, by default today; raises `StudentNotFound`."""
+    left_on = form.left_on or await schools.today(session, school_id)
+    return await leaving.set_last_day(session, school_id, student_id, left_on)
+
+
+async def undo_departure(session: AsyncSession, school_id: UUID, student_id: UUID) -> Student:
+    """Let a student be at the school again; raises `StudentNotFound`."""
+    student = await leaving.set_last_day(session, school_id, student_id, None)
+    # A compartment may have been added meanwhile.
+    await wallets.open_missing(session, school_id, [student_id])
+    return student

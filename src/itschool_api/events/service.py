@@ -163,7 +163,7 @@ def _visible(session: AsyncSession, caller: Caller) -> Selection:
     if caller.sees_school(Scope.EVENTS_READ):
         return events.selected()
     return events.concerning(
-        families.visible_students(caller, money=False), families.visible_class_groups(caller)
+        families.visible_present_students(caller), families.visible_class_groups(caller)
     )
 
 

@@ -70,12 +70,20 @@ async def list_students(
     session: Transaction,
     caller: StudentReader,
     wanted: Wanted,
-    class_group: Annotated[UUID | None, Query(description="Of this class group only.")] = None,
+    class_group: Annotated[
+        UUID | None, Query(description="Of this class group only, of whatever year.")
+    ] = None,
+    left: Annotated[
+        bool, Query(description="Those who left the school, in place of those who are there.")
+    ] = False,
     search: Words = "",
 ) -> StudentPage:
-    """List students by name: a parent's own children, or all of the school's for its office."""
+    """List students by name: a parent's own children, or all of the school's for its office.
+
+    Who left is read with `left=true`, or by id.
+    """
     return await service.list_students(
-        session, caller, search=search, class_group_id=class_group, wanted=wanted
+        session, caller, search=search, class_group_id=class_group, left=left, wanted=wanted
     )
 
 

@@ -120,6 +120,8 @@ class Guardian(TenantOwned, Base):
     email: Mapped[str | None]
     phone: Mapped[str | None]
     language: Mapped[str]
+    invited_at: Mapped[datetime | None]
+    """When the way in was last sent to them, by e-mail or on paper; null: never."""
     erased_at: Mapped[datetime | None]
 
 

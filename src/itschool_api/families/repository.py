@@ -61,6 +61,11 @@ def guardianships_of(
     )
 
 
+def present(today: ColumnElement[date]) -> ColumnElement[bool]:
+    """Return the condition that a student is at the school: the last day still counts."""
+    return or_(Student.left_on.is_(None), Student.left_on >= today)
+
+
 def class_groups_of(school_id: UUID, students: Selection) -> Selection:
     """Select the ids of the class groups that any of `students` is or was enrolled in."""
     return select(Enrolment.class_group_id).where(
@@ -88,9 +93,13 @@ class People:
         *,
         search: str = "",
         class_group_id: UUID | None = None,
+        condition: ColumnElement[bool] | None = None,
         among: Selection | None = None,
     ) -> Selection:
-        """Select students with the name of their class in a year."""
+        """Select students with the name of their class in a year.
+
+        They may be told by a class group of any year.
+        """
         query = (
             select(Student, ClassGroup.name)
             .outerjoin(
@@ -114,7 +123,12 @@ class People:
                 )
             )
         if class_group_id:
-            query = query.where(Enrolment.class_group_id == class_group_id)
+            members = select(Enrolment.student_id).where(
+                Enrolment.school_id == school_id, Enrolment.class_group_id == class_group_id
+            )
+            query = query.where(Student.id.in_(members))
+        if condition is not None:
+            query = query.where(condition)
         return query if among is None else query.where(Student.id.in_(among))
 
     def guardians(self, school_id: UUID, search: str) -> Selection:

@@ -54,9 +54,19 @@ class Student(Document):
     last_name: str = Field(max_length=120, examples=["Peeters"])
     external_key: str | None = Field(max_length=64, examples=["2026-0815"])
     birth_date: date | None
-    left_on: date | None
+    left_on: date | None = Field(description="The last day at the school.")
     class_group: str | None = Field(
         max_length=120, description="Name of the class this school year.", examples=["3B"]
+    )
+
+
+class Departure(Form):
+    """When a student leaves the school."""
+
+    left_on: Day | None = Field(
+        None,
+        description="The last day at the school; null: today. It may lie ahead.",
+        examples=["2027-03-31"],
     )
 
 

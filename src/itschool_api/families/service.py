@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
+from sqlalchemy import not_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import errors, pagination, trail
@@ -10,7 +11,12 @@ from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Selection, new_id, refusing
 from itschool_api.families import models
 from itschool_api.families.models import Guardianship
-from itschool_api.families.repository import People, class_groups_of, guardianships_of
+from itschool_api.families.repository import (
+    People,
+    class_groups_of,
+    guardianships_of,
+    present,
+)
 from itschool_api.families.schemas import (
     ClassGroup,
     ClassGroupPage,
@@ -59,7 +65,8 @@ class StudentInFamily(errors.Conflict):
 def visible_students(caller: Caller, *, money: bool) -> Selection:
     """Select the ids of the students that the caller's guardianships show today.
 
-    With `money`, only where the guardianship says so. Staff ask `caller.sees_school` first.
+    With `money`, only where the guardianship says so. Those who left the school are among them,
+    for their money is still their parents' to see. Staff ask `caller.sees_school` first.
     """
     links = _links(caller)
     if money:
@@ -67,9 +74,23 @@ def visible_students(caller: Caller, *, money: bool) -> Selection:
     return links.with_only_columns(Guardianship.student_id)
 
 
+def visible_present_students(caller: Caller) -> Selection:
+    """Select the ids of the visible students who are at the school: what happens concerns them."""
+    return (
+        _links(caller)
+        .join(
+            models.Student,
+            (models.Student.school_id == Guardianship.school_id)
+            & (models.Student.id == Guardianship.student_id),
+        )
+        .where(present(schools.today_there(caller.school_id)))
+        .with_only_columns(Guardianship.student_id)
+    )
+
+
 def visible_class_groups(caller: Caller) -> Selection:
-    """Select the ids of the class groups, of whatever year, that hold a child visible today."""
-    return class_groups_of(caller.school_id, visible_students(caller, money=False))
+    """Select the ids of the class groups, of whatever year, of a visible child at the school."""
+    return class_groups_of(caller.school_id, visible_present_students(caller))
 
 
 def visible_families(caller: Caller) -> Selection:
@@ -151,10 +172,16 @@ async def list_students(
     *,
     search: str,
     class_group_id: UUID | None,
+    left: bool,
     wanted: Slice,
 ) -> StudentPage:
-    """Return students by name: the caller's children, or the school's for its office."""
-    query = await _students(session, caller, search=search, class_group_id=class_group_id)
+    """Return students by name: the caller's children, or the school's for its office.
+
+    Those who are there, or those who `left`.
+    """
+    query = await _students(
+        session, caller, search=search, class_group_id=class_group_id, left=left
+    )
     order = Order((models.Student.last_name, models.Student.first_name, models.Student.id))
     rows, following = await pagination.rows(session, query, order, wanted)
     return StudentPage(items=[_student(row[0], row[1]) for row in rows], next=following)
@@ -163,6 +190,16 @@ async def list_students(
 async def read_student(session: AsyncSession, caller: Caller, student_id: UUID) -> Student:
     """Return a student; raises `StudentNotFound`."""
     query = await _students(session, caller)
+    row = (await session.execute(query.where(models.Student.id == student_id))).one_or_none()
+    if row is None:
+        raise StudentNotFound
+    return _student(row[0], row[1])
+
+
+async def known_student(session: AsyncSession, school_id: UUID, student_id: UUID) -> Student:
+    """Return a student to whoever may change any; raises `StudentNotFound`."""
+    year = await schools.present_year(session, school_id)
+    query = People(session).students(school_id, year.id if year else None)
     row = (await session.execute(query.where(models.Student.id == student_id))).one_or_none()
     if row is None:
         raise StudentNotFound
@@ -274,7 +311,9 @@ async def _students(
     *,
     search: str = "",
     class_group_id: UUID | None = None,
+    left: bool | None = None,
 ) -> Selection:
+    there = present(schools.today_there(caller.school_id))
     among = (
         None if caller.sees_school(Scope.STUDENTS_READ) else visible_students(caller, money=False)
     )
@@ -284,6 +323,7 @@ async def _students(
         year.id if year else None,
         search=search,
         class_group_id=class_group_id,
+        condition=None if left is None else not_(there) if left else there,
         among=among,
     )
 

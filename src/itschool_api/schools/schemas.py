@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from itschool_api.contract import Document
+from itschool_api.contract import Document, Form
 
 
 class MySchool(Document):
@@ -32,6 +32,19 @@ class Me(Document):
         max_length=100, description="What your token may do.", examples=[["wallets:read"]]
     )
     schools: list[MySchool] = Field(max_length=100)
+
+
+class NewSchoolYear(Form):
+    """The school year to add."""
+
+    first_year: int | None = Field(
+        None,
+        strict=True,
+        ge=2000,
+        le=2100,
+        description="The calendar year in which it begins; null: it follows the present one.",
+        examples=[2027],
+    )
 
 
 class SchoolYear(Document):

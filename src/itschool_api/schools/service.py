@@ -26,6 +26,7 @@ from itschool_api.schools.repository import Schools
 from itschool_api.schools.schemas import Me, MySchool
 
 _NO_CREDIT = Cents(0)
+_FIRST_MONTH = 8
 
 
 class IbanTaken(errors.Conflict):
@@ -95,11 +96,25 @@ async def add_school(
 
 
 async def add_year(
-    session: AsyncSession, school_id: UUID, name: str, begins_on: date, ends_on: date
+    session: AsyncSession, school_id: UUID, first_year: int | None = None
 ) -> SchoolYear:
-    """Add a school year; raises `SchoolNotFound`, `SchoolYearExists`."""
+    """Add the school year that begins in `first_year`: the last days of August to July.
+
+    By default the one after the present year, or today's where none has begun. (Décret 31/3/2022:
+    since 2022 the French Community's year begins in late August.) Raises `SchoolNotFound`,
+    `SchoolYearExists`.
+    """
+    if first_year is None:
+        present = await present_year(session, school_id)
+        first_year = (
+            present.begins_on.year + 1 if present else _year_of(await today(session, school_id))
+        )
     year = SchoolYear(
-        school_id=school_id, id=new_id(), name=name, begins_on=begins_on, ends_on=ends_on
+        school_id=school_id,
+        id=new_id(),
+        name=f"{first_year}-{first_year + 1}",
+        begins_on=date(first_year, _FIRST_MONTH, 1),
+        ends_on=date(first_year + 1, _FIRST_MONTH - 1, 31),
     )
     session.add(year)
     with (
@@ -282,3 +297,7 @@ async def mark_imported(
         .where(BankAccount.school_id == school_id, BankAccount.id == bank_account_id)
         .values(imported_until=until)
     )
+
+
+def _year_of(day: date) -> int:
+    return day.year if day.month >= _FIRST_MONTH else day.year - 1

@@ -1,15 +1,16 @@
 """Rows of wallets: SQL, and no decisions."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.database import Selection
 from itschool_api.families.models import Student
-from itschool_api.families.repository import matches
+from itschool_api.families.repository import matches, present
 from itschool_api.ledger.models import Account, PaymentReference
 from itschool_api.schools.models import BankAccount, Compartment
 from itschool_api.wallets.models import Wallet
@@ -28,8 +29,12 @@ class Wallets:
         among: Selection | None = None,
         student_id: UUID | None = None,
         search: str = "",
+        in_use_on: ColumnElement[date] | None = None,
     ) -> Selection:
-        """Select wallets: hot, so columns and not objects."""
+        """Select wallets: hot, so columns and not objects.
+
+        With `in_use_on`, those of students who are there that day, and those that hold money.
+        """
         imported_until = (
             select(BankAccount.imported_until)
             .where(BankAccount.school_id == self._school_id, BankAccount.is_default)
@@ -70,6 +75,8 @@ class Wallets:
             query = query.where(Wallet.student_id == student_id)
         if search:
             query = query.where(matches(search, Student.first_name, Student.last_name))
+        if in_use_on is not None:
+            query = query.where(or_(present(in_use_on), Account.balance_cents != 0))
         return query
 
     async def reference(self, account_id: UUID) -> str:

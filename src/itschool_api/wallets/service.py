@@ -37,6 +37,7 @@ _KINDS = {
     "reversal": OperationKind.REVERSAL,
     "opening": OperationKind.OPENING,
 }
+_ORDER = Order((Student.last_name, Student.first_name, Compartment.position, models.Wallet.id))
 
 
 class WalletNotFound(errors.NotFound):
@@ -90,9 +91,18 @@ async def list_wallets(
 ) -> WalletPage:
     """Return wallets by student: a parent's children's, or the school's for its office."""
     query = _visible(session, caller, student_id=student_id, search=search)
-    order = Order((Student.last_name, Student.first_name, Compartment.position, models.Wallet.id))
-    rows, following = await pagination.rows(session, query, order, wanted)
+    rows, following = await pagination.rows(session, query, _ORDER, wanted)
     return WalletPage(items=[_wallet(row) for row in rows], next=following)
+
+
+async def own_wallets(session: AsyncSession, caller: Caller, count: int) -> Sequence[Wallet]:
+    """Return the wallets that matter to a parent now: a leaver's as long as it holds money."""
+    query = Wallets(session, caller.school_id).selected(
+        among=families.visible_students(caller, money=True),
+        in_use_on=schools.today_there(caller.school_id),
+    )
+    rows, _ = await pagination.rows(session, query, _ORDER, Slice(count, None))
+    return [_wallet(row) for row in rows]
 
 
 async def read_wallet(session: AsyncSession, caller: Caller, wallet_id: UUID) -> Wallet:

@@ -1,0 +1,21 @@
+"""Leaving the school, and coming back: what is a student's stays, what happens is no more theirs."""
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api.families import models, service
+from itschool_api.families.schemas import Student
+
+
+async def set_last_day(
+    session: AsyncSession, school_id: UUID, student_id: UUID, left_on: date | None
+) -> Student:
+    """Note a student's last day at the school, or that they stay; raises `StudentNotFound`."""
+    student = await session.get(models.Student, (school_id, student_id), with_for_update=True)
+    if student is None:
+        raise service.StudentNotFound
+    student.left_on = left_on
+    await session.flush()
+    return await service.known_student(session, school_id, student_id)
