@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.types import Receive, Scope, Send
 
 from itschool_api import docs, errors, health, middleware, openapi
+from itschool_api.audit import endpoints as audit_endpoints
 from itschool_api.auth import endpoints as auth_endpoints
 from itschool_api.auth import service as auth
 from itschool_api.auth import tokens
@@ -23,6 +24,7 @@ from itschool_api.enrolments import endpoints as enrolments_endpoints
 from itschool_api.events import endpoints as events_endpoints
 from itschool_api.families import endpoints as families_endpoints
 from itschool_api.invoices import endpoints as invoices_endpoints
+from itschool_api.outbox import endpoints as outbox_endpoints
 from itschool_api.promotions import endpoints as promotions_endpoints
 from itschool_api.schools import endpoints as schools_endpoints
 from itschool_api.settings import Settings
@@ -40,6 +42,8 @@ _ROUTERS = (
     families_endpoints.router,
     enrolments_endpoints.router,
     promotions_endpoints.router,
+    outbox_endpoints.router,
+    audit_endpoints.router,
     health.router,
     docs.router,
 )

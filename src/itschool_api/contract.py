@@ -3,10 +3,10 @@
 The word for what a client sends is a form, for what it receives a document.
 """
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 BIGGEST_AMOUNT_CENTS = 100_000_000_00
 
@@ -52,6 +52,10 @@ ShortText = Annotated[
 ]
 # Days that a school can mean; beyond them, arithmetic with days would overflow.
 Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+Instant = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2199, 12, 31, tzinfo=UTC)),
+]
 LongText = Annotated[
     str,
     StringConstraints(max_length=10_000),

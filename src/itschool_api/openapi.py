@@ -33,6 +33,8 @@ _TAGS = [
     {"name": "invoices", "description": "What families owe."},
     {"name": "bank", "description": "The bank's files and what became of their money."},
     {"name": "events", "description": "What happens at the school."},
+    {"name": "mails", "description": "What the school wrote to people, and whether it left."},
+    {"name": "audit", "description": "Who did what."},
     {"name": "dashboard", "description": "The first page, in one call."},
     {"name": "health", "description": "For load balancers and watchdogs."},
 ]

@@ -90,6 +90,13 @@ list_families               people:read            403  403  403  200  200  200 
 create_guardianship         people:write           403  403  403  403  201  201   404  404
 change_guardianship         people:write           403  403  403  403  200  200   404  404
 list_guardianships          people:read            403  403  403  200  200  200   200  200
+
+list_mails                  mails:read             403  403  403  403  200  200   200  200
+read_mail                   mails:read             403  403  403  403  200  200   404  404
+retry_mail                  mails:read,people:write \
+                                                   403  403  403  403  202  202   404  404
+
+list_audit_events           -                      403  403  403  403  403  200   200  403
 """
 
 

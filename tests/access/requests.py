@@ -167,3 +167,8 @@ async def _create_guardianship(world: World) -> Request:
 @_for("change_guardianship")
 async def _change_guardianship(_: World) -> Request:
     return {"json": {"sees_money": True, "ends_on": None}}
+
+
+@_for("retry_mail")
+async def _retry_mail(world: World) -> Request:
+    return {"ids": {"mail": await world.ours.fresh_failed_mail()}}

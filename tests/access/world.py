@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 
 from itschool_api.auth.caller import KEY_SCOPES, Role
 from itschool_api.banking.coda.builders import payment, transfer
+from itschool_api.database import school_transaction
 from itschool_api.money import Cents
+from itschool_api.outbox import service as outbox
 from tests.auth.ways_in import restricted_session
 from tests.kit import PAYER, Child, School, ok, open_school
 
@@ -99,6 +102,20 @@ class Objects:
         )
         return str(event["id"])
 
+    async def fresh_mail(self) -> str:
+        """Invite somebody, and return the mail's id."""
+        invited = await self.fresh_guardian()
+        ok(await self.school.manager.post(f"/v1/guardians/{invited}/invitations"), 202)
+        return str(ok(await self.school.manager.get("/v1/mails"))["items"][0]["id"])
+
+    async def fresh_failed_mail(self) -> str:
+        """Let a mail be refused, and return its id."""
+        mail_id = await self.fresh_mail()
+        async with school_transaction(self.school.sessions, self.school.id) as session:
+            mail = await outbox.mail(session, self.school.id, UUID(mail_id))
+            mail.status, mail.reason = "failed", "550 no such user"
+        return mail_id
+
     async def fresh_key(self) -> str:
         """Make an API key, and return its id."""
         admin = await self.school.as_(Role.ADMIN)
@@ -187,6 +204,7 @@ async def populate(school: School, first_name: str) -> Objects:
         "transaction": waiting["items"][0]["id"],
         "event": await made.fresh_event(),
         "key": await made.fresh_key(),
+        "mail": await made.fresh_mail(),
     }
     return made
 

@@ -1,6 +1,6 @@
 """Rows of people and their ways in: SQL, and no decisions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -276,6 +276,13 @@ class ApiKeys:
             (ApiKey.expires_at.is_(None)) | (ApiKey.expires_at > now),
         )
         return (await self._session.execute(query)).scalar_one_or_none()
+
+    async def labels(self, school_id: UUID, key_ids: Collection[UUID]) -> dict[UUID, str]:
+        """Return the labels of keys."""
+        query = select(ApiKey.id, ApiKey.label).where(
+            ApiKey.school_id == school_id, ApiKey.id == func.any(list(key_ids))
+        )
+        return {row.id: row.label for row in await self._session.execute(query)}
 
     async def touch(self, key: ApiKey, now: datetime) -> None:
         """Remember that a key was used."""

@@ -1,7 +1,7 @@
 """Users, API keys, and what issues tokens; sessions and login tokens are modules beside this."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -173,6 +173,19 @@ async def user(session: AsyncSession, user_id: UUID) -> User:
 async def users_at(session: AsyncSession, email: str) -> Sequence[User]:
     """Return the enabled users of an e-mail address: couples may share one."""
     return await Users(session).by_email(email)
+
+
+async def names_of(session: AsyncSession, user_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return first and last names of users."""
+    found = await Users(session).of_ids(list(user_ids))
+    return {user.id: f"{user.first_name} {user.last_name}" for user in found}
+
+
+async def labels_of(
+    session: AsyncSession, school_id: UUID, key_ids: Collection[UUID]
+) -> dict[UUID, str]:
+    """Return what a school calls its API keys, the revoked ones too."""
+    return await ApiKeys(session).labels(school_id, key_ids)
 
 
 async def schools_of(session: AsyncSession, user_id: UUID) -> Sequence[UUID]:

@@ -1,12 +1,12 @@
 """What clients send to and receive about events."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from itschool_api.contract import Document, Form, LongText, Name
+from itschool_api.contract import Document, Form, Instant, LongText, Name
 from itschool_api.pagination import Page
 
 MOST_CLASS_GROUPS = 200
@@ -14,10 +14,6 @@ MOST_STUDENTS = 1000
 
 # Bounds that no school meets, and that keep every reckoning with days within the calendar.
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2199, 12, 31))]
-Instant = Annotated[
-    AwareDatetime,
-    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2199, 12, 31, tzinfo=UTC)),
-]
 
 
 class NewAudience(Form):

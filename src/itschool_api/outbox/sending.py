@@ -9,7 +9,6 @@ again, with the same Message-ID and the same token.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from email.message import EmailMessage
 from typing import Final, cast
 from uuid import UUID, uuid5
@@ -28,12 +27,10 @@ from itschool_api.mail.delivery import Delivery, Misconfigured, NotDelivered, Po
 from itschool_api.mail.messages import InvalidMail, Kind, Login
 from itschool_api.outbox.models import Mail
 from itschool_api.outbox.repository import Mails
+from itschool_api.outbox.schemas import MailStatus
+from itschool_api.outbox.service import TOKEN_LIVES, outdated_at
 from itschool_api.schools import service as schools
 
-LIVES: Final = {
-    Kind.INVITATION: login_tokens.INVITATION_LIFE,
-    Kind.LOGIN_TOKEN: login_tokens.RESET_LIFE,
-}
 _LONGEST_REASON: Final = 300
 # Nothing else is written in this alphabet, at this length.
 _TOKEN: Final = re.compile(r"[A-Z2-7]{8}(?:-[A-Z2-7]{8}){3}", re.IGNORECASE)
@@ -60,12 +57,6 @@ class PostOffice:
     web_app_url: str
 
 
-def outdated_at(mail: Mail) -> datetime | None:
-    """Return from when a mail's login token works no more; None for a mail that has none."""
-    life = LIVES.get(Kind(mail.kind))
-    return mail.queued_at + life if life is not None else None
-
-
 async def send(office: PostOffice, school_id: UUID, mail_id: UUID, *, is_last_try: bool) -> None:
     """Send a mail that is queued; raises `TryAgain`, unless it is the last try.
 
@@ -87,8 +78,8 @@ async def send(office: PostOffice, school_id: UUID, mail_id: UUID, *, is_last_tr
             return
         failure = await _hand_over(office.delivery, mail, message)
         if failure is not None and (is_last_try or not isinstance(failure, Postponed)):
-            mail.status = "failed"
-        waits = mail.status == "queued"
+            mail.status = MailStatus.FAILED
+        waits = mail.status == MailStatus.QUEUED
     if waits:
         raise TryAgain
 
@@ -107,7 +98,7 @@ async def _mine(session: AsyncSession, school_id: UUID, mail_id: UUID) -> Mail |
     mail = await mails.locked(mail_id, skip_locked=True)
     if mail is None and await mails.get(mail_id) is not None:
         raise TryAgain
-    return mail if mail is not None and mail.status == "queued" else None
+    return mail if mail is not None and mail.status == MailStatus.QUEUED else None
 
 
 async def _written(session: AsyncSession, office: PostOffice, mail: Mail) -> EmailMessage:
@@ -158,7 +149,7 @@ async def _written(session: AsyncSession, office: PostOffice, mail: Mail) -> Ema
 async def _with_tokens(
     session: AsyncSession, office: PostOffice, mail: Mail, whose: Sequence[tuple[User, UUID]]
 ) -> tuple[Login, ...]:
-    life = LIVES[Kind(mail.kind)]
+    life = TOKEN_LIVES[Kind(mail.kind)]
     granted = [
         await login_tokens.grant_login_token(
             session, office.login_token_key, user, token_id, mail.queued_at, life
@@ -189,7 +180,7 @@ async def _hand_over(delivery: Delivery, mail: Mail, message: EmailMessage) -> N
     mail.attempts += 1
     mail.attempted_at = clock.now()
     if failure is None:
-        mail.status, mail.sent_at, mail.reason = "sent", mail.attempted_at, None
+        mail.status, mail.sent_at, mail.reason = MailStatus.SENT, mail.attempted_at, None
         _log.info("mail.sent", mail=str(mail.id), kind=mail.kind)
         return None
     mail.reason = _for_the_office(failure, mail.recipient)
@@ -205,7 +196,7 @@ async def _hand_over(delivery: Delivery, mail: Mail, message: EmailMessage) -> N
 
 
 def _give_up(mail: Mail, reason: str) -> None:
-    mail.status, mail.reason, mail.attempted_at = "failed", reason, clock.now()
+    mail.status, mail.reason = MailStatus.FAILED, reason
     _log.warning("mail.given_up", mail=str(mail.id), kind=mail.kind, reason=reason)
 
 

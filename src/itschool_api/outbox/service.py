@@ -21,7 +21,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import clock, jobs, trail
+from itschool_api import clock, errors, jobs, pagination, trail
 from itschool_api.auth import login_tokens
 from itschool_api.auth import service as auth
 from itschool_api.auth.models import User
@@ -29,11 +29,29 @@ from itschool_api.database import enter_school, insert_many, new_id
 from itschool_api.mail import messages
 from itschool_api.outbox import models
 from itschool_api.outbox.repository import Mails
+from itschool_api.outbox.schemas import Mail, MailPage, MailStatus
+from itschool_api.pagination import Order, Slice
 
 MAIL_JOB: Final = "mail"
 Kind = messages.Kind
+TOKEN_LIVES: Final = {
+    Kind.INVITATION: login_tokens.INVITATION_LIFE,
+    Kind.LOGIN_TOKEN: login_tokens.RESET_LIFE,
+}
 # By then the worker has surely taken a job that is there.
 _LATE = timedelta(minutes=10)
+
+
+class MailNotFound(errors.NotFound):
+    """There is no such mail."""
+
+
+class MailNotFailed(errors.Conflict):
+    """This mail has left, or is still being tried."""
+
+
+class MailOutdated(errors.Conflict):
+    """The login token in this mail has ended: send a new one."""
 
 
 async def send(
@@ -69,6 +87,55 @@ async def send_many(
     }
     await _queue(session, school_id, [*queued.values()])
     return {user_id: row["id"] for user_id, row in queued.items()}
+
+
+async def list_mails(
+    session: AsyncSession,
+    school_id: UUID,
+    *,
+    status: MailStatus | None,
+    kind: messages.Kind | None,
+    user_id: UUID | None,
+    wanted: Slice,
+) -> MailPage:
+    """Return the school's mails, newest first."""
+    query = Mails(session, school_id).selected(status=status, kind=kind, user_id=user_id)
+    order = Order((models.Mail.id,), descending=True)
+    rows, following = await pagination.rows(session, query, order, wanted)
+    return MailPage(items=[Mail.model_validate(row[0]) for row in rows], next=following)
+
+
+async def mail(session: AsyncSession, school_id: UUID, mail_id: UUID) -> models.Mail:
+    """Return a mail; raises `MailNotFound`."""
+    found = await Mails(session, school_id).get(mail_id)
+    if found is None:
+        raise MailNotFound
+    return found
+
+
+async def retry(session: AsyncSession, school_id: UUID, mail_id: UUID) -> models.Mail:
+    """Queue a failed mail again: the same message, with the same token.
+
+    Raises `MailNotFound`, `MailNotFailed`, `MailOutdated`.
+    """
+    found = await Mails(session, school_id).locked(mail_id)
+    if found is None:
+        raise MailNotFound
+    if found.status != MailStatus.FAILED:
+        raise MailNotFailed
+    ends_at = outdated_at(found)
+    if ends_at is not None and ends_at <= clock.now():
+        raise MailOutdated
+    found.status = MailStatus.QUEUED
+    await session.flush()
+    await _enqueue(session, school_id, [mail_id])
+    return found
+
+
+def outdated_at(mail: models.Mail) -> datetime | None:
+    """Return from when a mail's login token works no more; None for a mail that has none."""
+    life = TOKEN_LIVES.get(Kind(mail.kind))
+    return mail.queued_at + life if life is not None else None
 
 
 async def send_notice(
@@ -139,7 +206,7 @@ def _row(
         "about_id": about_id,
         "recipient": recipient,
         "language": user.language,
-        "status": "queued",
+        "status": MailStatus.QUEUED,
         "attempts": 0,
         "queued_at": queued_at,
     }
