@@ -30,7 +30,7 @@ def variable(name: str, field: FieldInfo) -> str:
 
 def default(field: FieldInfo) -> str:
     """Return a field's default as the environment would say it; empty where there is none."""
-    return "" if field.default in {None, PydanticUndefined} else str(field.default)
+    return "" if field.default in {None, PydanticUndefined, ()} else str(field.default)
 
 
 def settings_table() -> str:

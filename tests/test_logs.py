@@ -130,7 +130,7 @@ async def test_no_log_line_of_a_whole_journey_names_a_person_or_a_secret(  # noq
     lines = log.getvalue().splitlines()
     assert len([line for line in lines if '"request.done"' in line]) > 20
     assert any('"mail.sent"' in line for line in lines)
-    assert any('"mail.undeliverable"' in line for line in lines)
+    assert any('"mail.not_delivered"' in line for line in lines)
     assert any('"refresh.reused"' in line for line in lines)
     assert any('"login.failed"' in line for line in lines)
     found = {what: line for what, canary in canaries.items() for line in lines if canary in line}

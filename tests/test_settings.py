@@ -99,6 +99,58 @@ def test_what_cannot_work_is_refused_at_start(values: dict[str, object]) -> None
         made(**values)
 
 
+def test_origins_are_a_list_with_commas_and_none_by_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SEC-31."""
+    assert made().cors_origins == ()
+    monkeypatch.setenv(
+        "ITSCHOOL_CORS_ORIGINS", "https://app.example.org, http://localhost:5173,http://[::1]:1 ,"
+    )
+    assert made().cors_origins == (
+        "https://app.example.org",
+        "http://localhost:5173",
+        "http://[::1]:1",
+    )
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "null",
+        "https://*",
+        "https://*.example.org",
+        "https://app.example.org/",
+        "https://app.example.org/app",
+        "https://app.example.org?x",
+        "https://app.example.org#x",
+        "https://user@app.example.org",
+        "https://App.example.org",
+        "HTTPS://app.example.org",
+        "https://app.example.org:443",
+        "http://localhost:80",
+        "https://app.example.org:",
+        "https://app.example.org:0",
+        "https://app.example.org.",
+        "https://.example.org",
+        "https://-app.example.org",
+        "https://",
+        "http://app.example.org",
+        "http://localhost.evil.example",
+        "app.example.org",
+        "//app.example.org",
+        "file:///app",
+        "https://a.example\nhttps://b.example",
+        "https://a.example https://b.example",
+    ],
+)
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    """SEC-31: with a setting that never matches, or that matches too much, nothing starts."""
+    with pytest.raises(ValidationError, match="cors_origins"):
+        made(cors_origins=f"https://ok.example,{origin}")
+
+
 @pytest.mark.parametrize("command", [["serve"], ["worker"]])
 def test_the_command_refuses_to_start_and_says_what_to_do(
     command: list[str], monkeypatch: pytest.MonkeyPatch

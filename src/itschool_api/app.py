@@ -16,7 +16,7 @@ from itschool_api import docs, errors, health, middleware, openapi
 from itschool_api.audit import endpoints as audit_endpoints
 from itschool_api.auth import endpoints as auth_endpoints
 from itschool_api.auth import service as auth
-from itschool_api.auth import tokens
+from itschool_api.auth import session_endpoints, tokens
 from itschool_api.banking import endpoints as banking_endpoints
 from itschool_api.dashboard import endpoints as dashboard_endpoints
 from itschool_api.database import create_engine, create_sessions
@@ -33,6 +33,7 @@ from itschool_api.wallets import endpoints as wallets_endpoints
 
 _ROUTERS = (
     auth_endpoints.router,
+    session_endpoints.router,
     schools_endpoints.router,
     dashboard_endpoints.router,
     wallets_endpoints.router,
@@ -108,7 +109,7 @@ def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings = settings
-    app.add_middleware(middleware.RequestContext)
+    app.add_middleware(middleware.RequestContext, origins=frozenset(settings.cors_origins))
     errors.install(app)
     _answer_database_troubles(app)
     for router in _ROUTERS:
@@ -124,6 +125,7 @@ def authority(settings: Settings, keys: tokens.KeyRing) -> auth.Authority:
         ring=keys,
         login_token_key=tokens.derived_key(secret, "login-tokens"),
         refresh_token_key=tokens.derived_key(secret, "refresh-tokens"),
+        origin_key=tokens.derived_key(secret, "known-origins"),
         access_life=timedelta(minutes=settings.access_token_minutes),
         session_life=timedelta(days=settings.refresh_token_days),
     )

@@ -165,15 +165,16 @@ async def school_transaction(sessions: Sessions, school_id: UUID) -> AsyncIterat
 
 
 @asynccontextmanager
-async def released(session: AsyncSession, school_id: UUID) -> AsyncIterator[None]:
+async def released(session: AsyncSession, school_id: UUID | None) -> AsyncIterator[None]:
     """Give the connection back while the body does not need it, such as during an upload.
 
     Only before the endpoint wrote anything: what came before (the caller's own traces, such as
-    when a key was last used) is kept, and its locks are let go.
+    when a key was last used) is kept, and its locks are let go. Who logs in has no school yet.
     """
     await session.commit()
     yield
-    await enter_school(session, school_id)
+    if school_id is not None:
+        await enter_school(session, school_id)
 
 
 async def insert_many(

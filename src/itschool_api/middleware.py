@@ -1,12 +1,18 @@
-"""What surrounds every request: its id, its log line, its safety headers, its last resort."""
+"""What surrounds every request: its id, its log line, its safety headers, its last resort.
+
+Pages of other origins may read answers only if they are listed (CORS): the headers that say so go
+onto every answer, refusals and crashes too, or a browser would hide those from its own page.
+"""
 
 import re
 import time
+from http import HTTPStatus
 from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils.compat import uuid7
@@ -24,6 +30,14 @@ _SAFETY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+# What an answer to a listed origin shows to scripts, beside the few that browsers always show.
+_EXPOSED: Final = "Content-Disposition, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id"
+_PREFLIGHT: Final = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "Accept, Accept-Language, Authorization, Content-Type, "
+    "Idempotency-Key, If-Match, If-None-Match, X-Request-Id, X-Requested-With",
+    "Access-Control-Max-Age": "600",
+}
 
 
 class RequestContext:
@@ -33,15 +47,17 @@ class RequestContext:
     through several systems.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, origins: frozenset[str] = frozenset()) -> None:
         self._app = app
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (or pass on what is not one)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        wished = Headers(scope=scope).get("x-request-id", "")
+        asked = Headers(scope=scope)
+        wished = asked.get("x-request-id", "")
         request_id = wished if _REQUEST_ID.fullmatch(wished) else uuid7().hex
         clear_contextvars()
         bind_contextvars(request_id=request_id)
@@ -56,10 +72,16 @@ class RequestContext:
                 headers["X-Request-Id"] = request_id
                 for name, value in _SAFETY_HEADERS.items():
                     headers.setdefault(name, value)
+                if self._origins:
+                    headers.add_vary_header("Origin")
+                headers.update(self._shared(asked))
             await send(message)
 
+        app = self._app
+        if self._is_preflight(scope, asked):
+            app = Response(status_code=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
         try:
-            await self._app(scope, receive, send_on)
+            await app(scope, receive, send_on)
         except ClientDisconnect:
             # Whoever went away in the middle of an upload hears no answer.
             _log.info("request.abandoned", method=scope["method"])
@@ -84,3 +106,23 @@ class RequestContext:
                 status=status,
                 milliseconds=round((time.perf_counter() - started) * 1000, 1),
             )
+
+    def _shared(self, asked: Headers) -> dict[str, str]:
+        """Return the headers that let the asking page read the answer, if its origin is listed."""
+        origin = asked.get("origin")
+        # Compared as a whole: nothing is reflected that does not stand in the list.
+        if origin not in self._origins:
+            return {}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Expose-Headers": _EXPOSED,
+        }
+
+    def _is_preflight(self, scope: Scope, asked: Headers) -> bool:
+        """Tell whether a listed origin asks what it may send; others are told nothing."""
+        return (
+            scope["method"] == "OPTIONS"
+            and "access-control-request-method" in asked
+            and asked.get("origin") in self._origins
+        )

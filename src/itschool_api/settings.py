@@ -4,11 +4,12 @@ Every field is an environment variable of the same name in capitals, with the pr
 except for the two database URLs. The README's table is held to this class by a test.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -17,6 +18,10 @@ _WELL_KNOWN_SECRETS = ("change-me", "changeme", "secret", "password", "example",
 _SECRET_LENGTH = 32
 _SECRET_ALPHABET = 10
 _DRIVER = "postgresql+asyncpg"
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_ORIGIN = re.compile(
+    rf"(https://{_LABEL}(\.{_LABEL})*|https?://(localhost|127\.0\.0\.1|\[::1\]))(:[1-9][0-9]{{0,4}})?"
+)
 
 
 def _strong(secret: SecretStr) -> SecretStr:
@@ -35,6 +40,25 @@ def _link(url: str) -> str:
     if not url.startswith(("http://", "https://")) or "#" in url:
         raise ValueError("must begin with http:// or https:// and have no #")
     return url
+
+
+def _listed(value: object) -> object:
+    """Take a list as the environment writes it: with commas."""
+    if isinstance(value, str):
+        return tuple(filter(None, (each.strip() for each in value.split(","))))
+    return value
+
+
+def _origin(text: str) -> str:
+    """Take an origin exactly as a browser sends it, for it is compared as a whole."""
+    usual_port = text.endswith(":443" if text.startswith("https:") else ":80")
+    if not _ORIGIN.fullmatch(text) or usual_port:
+        raise ValueError(
+            f"{text!r} is not an origin as browsers send it, such as https://app.example.org "
+            "or http://localhost:5173: no *, no path, no capitals, no usual port; http is for "
+            "this machine alone"
+        )
+    return text
 
 
 def _postgresql(url: str) -> str:
@@ -103,6 +127,9 @@ class Settings(DatabaseSettings):
     web_app_url: Annotated[str, AfterValidator(_link)] = Field(
         "http://127.0.0.1:8000/docs", description="Where the links in e-mails lead."
     )
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_listed)
+    ] = Field((), description="Origins whose pages may call this API, exact, separated by commas.")
     access_token_minutes: int = Field(
         10, ge=1, le=60, description="Life of an access token, in minutes."
     )

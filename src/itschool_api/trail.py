@@ -108,7 +108,7 @@ async def acting(
         yield session
 
 
-def about(session: AsyncSession, **ids: UUID | Collection[UUID]) -> None:
+def about(session: AsyncSession, /, **ids: UUID | Collection[UUID]) -> None:
     """Name more that the act is upon, such as what it made: `about(session, student=id)`."""
     entry: _Entry | None = session.info.get(_ENTRY)
     if entry is None:

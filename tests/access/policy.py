@@ -37,6 +37,11 @@ promote_students            school:write            403  403  403  403  200  200
 read_dashboard              events:read,invoices:read,wallets:read \
                                                    200  200  403  200  200  200   200  200
 
+list_sessions               -                      200  200  200  200  200  200   200  403
+change_session              -                      200  404  404  404  404  404   404  403
+end_session                 -                      204  404  404  404  404  404   404  403
+end_other_sessions          -                      204  204  204  204  204  204   204  403
+
 create_api_key              -                      403  403  403  403  403  201   201  403
 list_api_keys               -                      403  403  403  403  403  200   200  403
 revoke_api_key              -                      403  403  403  403  403  200   404  403

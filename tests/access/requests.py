@@ -58,6 +58,16 @@ async def _record_departure(world: World) -> Request:
     return {"ids": {"student": await world.ours.fresh_student()}, "json": {}}
 
 
+@_for("change_session")
+async def _change_session(_: World) -> Request:
+    return {"json": {"label": "An's phone"}}
+
+
+@_for("end_session")
+async def _end_session(world: World) -> Request:
+    return {"ids": {"session": await world.ours.fresh_session()}}
+
+
 @_for("create_api_key")
 async def _create_api_key(_: World) -> Request:
     return {"json": {"label": "Matrix", "scopes": ["events:read"]}}

@@ -20,8 +20,8 @@ from tests.kit import client_of
 
 pytestmark = pytest.mark.anyio
 
-# They end the session that asks for them.
-_ENDS_SESSION = ("set_password", "log_out")
+# They end the session that asks for them, or others that later tests need.
+_ENDS_SESSION = ("set_password", "log_out", "end_other_sessions")
 
 
 def operations(app: FastAPI) -> Iterator[tuple[str, str, str, dict[str, Any]]]:

@@ -14,7 +14,7 @@ from itschool_api.database import school_transaction
 from itschool_api.money import Cents
 from itschool_api.outbox import service as outbox
 from tests.auth.ways_in import restricted_session
-from tests.kit import PAYER, Child, School, ok, open_school
+from tests.kit import PAYER, Child, School, logged_in, ok, open_school
 
 # The callers who are somebody, in the order of the policy's columns.
 ROLES: Final[Mapping[str, Role]] = {
@@ -116,6 +116,12 @@ class Objects:
             mail.status, mail.reason = "failed", "550 no such user"
         return mail_id
 
+    async def fresh_session(self) -> str:
+        """Log the child's parent in once more, and return the session's id."""
+        again = await logged_in(self.school.app, self.child.user_name)
+        own = ok(await again.get("/v1/me/sessions"))["items"]
+        return str(next(each["id"] for each in own if each["current"]))
+
     async def fresh_key(self) -> str:
         """Make an API key, and return its id."""
         admin = await self.school.as_(Role.ADMIN)
@@ -205,6 +211,7 @@ async def populate(school: School, first_name: str) -> Objects:
         "event": await made.fresh_event(),
         "key": await made.fresh_key(),
         "mail": await made.fresh_mail(),
+        "session": await made.fresh_session(),
     }
     return made
 

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from itschool_api.auth import tokens
 from itschool_api.auth.caller import Role
+from itschool_api.auth.refresh_cookie import NAME
 from itschool_api.auth.repository import Users
 from itschool_api.database import Sessions
-from tests.auth.ways_in import claims, log_in, me, refresh
+from tests.auth.ways_in import claims, log_in, log_in_browser, me, refresh, refresh_browser
 from tests.kit import School, client_of, ok, problem
 
 pytestmark = pytest.mark.anyio
@@ -45,18 +46,41 @@ async def test_a_refresh_token_is_renewed_at_each_use(app: FastAPI, school: Scho
 async def test_tabs_that_refresh_together_get_the_same_successor(
     app: FastAPI, school: School
 ) -> None:
-    """SEC-17: a hundred times, and nobody is logged out."""
+    """SEC-17: a hundred times, and also where both answers are lost; nobody is logged out."""
     _, name, _ = await school.user(Role.GUARDIAN)
     async with client_of(app) as client:
         token = ok(await log_in(client, name))["refresh_token"]
-        for _ in range(50):
+        for _ in range(100):
             answers = await asyncio.gather(*(refresh(client, token) for _ in range(2)))
+            answers.append(await refresh(client, token))
             successors = {ok(answer)["refresh_token"] for answer in answers}
             assert len(successors) == 1
             (token,) = successors
         crowd = await asyncio.gather(*(refresh(client, token) for _ in range(30)))
 
     assert len({ok(answer)["refresh_token"] for answer in crowd}) == 1
+    assert (await me(app, crowd[-1].json()["access_token"])).status_code == 200
+
+
+async def test_tabs_of_a_browser_that_refresh_together_stay_in(
+    app: FastAPI, school: School
+) -> None:
+    """SEC-17: with the cookie, whose later value wins in the jar; and where an answer is lost."""
+    _, name, _ = await school.user(Role.GUARDIAN)
+    async with client_of(app) as browser:
+        ok(await log_in_browser(browser, name))
+        for _ in range(20):
+            before = browser.cookies[NAME]
+            answers = await asyncio.gather(*(refresh_browser(browser) for _ in range(2)))
+            assert {ok(answer)["refresh_token"] for answer in answers} == {None}
+            after = browser.cookies[NAME]
+            assert after != before
+            browser.cookies.clear()
+            browser.cookies.set(NAME, before, domain="api.example.org")
+            again = ok(await refresh_browser(browser))
+            assert browser.cookies[NAME] == after
+
+    assert (await me(app, again["access_token"])).status_code == 200
 
 
 async def test_a_token_that_comes_back_late_ends_the_session(

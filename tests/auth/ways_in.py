@@ -33,6 +33,24 @@ async def refresh(client: AsyncClient, token: str, **more: str) -> Response:
     )
 
 
+# What a browser's script sends, and no form of another site can.
+SCRIPTED = {"X-Requested-With": "fetch"}
+
+
+async def log_in_browser(client: AsyncClient, user_name: str, **more: str) -> Response:
+    """Ask for tokens with a password, the refresh token in the client's cookie jar."""
+    form = {"grant_type": "password", "username": user_name, "password": PASSWORD}
+    return await client.post(
+        "/v1/auth/token", data=form | {"transport": "cookie"} | more, headers=SCRIPTED
+    )
+
+
+async def refresh_browser(client: AsyncClient, **more: str) -> Response:
+    """Ask for the next tokens, with the cookie of the client's jar."""
+    form = {"grant_type": "refresh_token"} | more
+    return await client.post("/v1/auth/token", data=form, headers=SCRIPTED)
+
+
 async def redeem(client: AsyncClient, token: str) -> Response:
     """Exchange a login token."""
     return await client.post("/v1/auth/login-tokens/redeem", json={"token": token})

@@ -5,13 +5,14 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response, Security
-from pydantic import SecretStr
+from pydantic import BeforeValidator, SecretStr
 from sqlalchemy import select
 
 from itschool_api import errors, pagination
-from itschool_api.auth import limits, login_tokens, models, service, sessions
+from itschool_api.auth import limits, login_tokens, models, refresh_cookie, service, sessions
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
+from itschool_api.auth.refresh_cookie import RefreshCookie, RequestedWith
 from itschool_api.auth.schemas import (
     ApiKey,
     ApiKeyPage,
@@ -21,8 +22,10 @@ from itschool_api.auth.schemas import (
     NewApiKey,
     NewPassword,
     TokenPair,
+    Transport,
     UserName,
 )
+from itschool_api.contract import Name
 from itschool_api.database import Transaction
 
 router = APIRouter(prefix="/v1", tags=["access"])
@@ -60,6 +63,7 @@ def address_of(request: Request) -> str:
 )
 async def create_token(
     request: Request,
+    response: Response,
     session: Transaction,
     grant_type: Annotated[str, Form(max_length=50, examples=["password"])],
     username: Annotated[UserName | None, Form(examples=["an.peeters"])] = None,
@@ -71,32 +75,55 @@ async def create_token(
     school_id: Annotated[
         UUID | None, Form(description="For people who belong to several schools.")
     ] = None,
+    label: Annotated[
+        Annotated[Name, BeforeValidator(str.strip)] | None,
+        Form(description="What to call the new session.", examples=["An's phone"]),
+    ] = None,
+    transport: Annotated[
+        Transport, Form(description="How the new session's refresh token travels.")
+    ] = Transport.BODY,
+    cookie: RefreshCookie = None,
+    requested_with: RequestedWith = None,
 ) -> TokenPair:
     """Get an access token for a password, or for a refresh token (RFC 6749, 4.3 and 6).
 
     A refresh token can be used once; its answer carries the next one. Give `school_id` to enter,
     or to switch to, another school of yours.
+
+    An app in a browser logs in with `transport=cookie`: the refresh token then travels in the
+    cookie `__Host-refresh`, which no script can read, and `refresh_token` is null. To refresh, it
+    sends `grant_type=refresh_token` and nothing else. Both requests need the header
+    `X-Requested-With`, with any value. Tokens of one way are refused on the other.
     """
     del scope, client_id, client_secret  # OAuth2 clients send them; they decide nothing
-    state = request.app.state
+    authority = request.app.state.authority
     if grant_type == "password":
         if username is None or password is None:
             raise IncompleteTokenRequest("username" if username is None else "password")
-        return await sessions.log_in(
+        in_cookie = transport is Transport.COOKIE
+        if in_cookie and not requested_with:
+            raise IncompleteTokenRequest(refresh_cookie.HEADER)
+        issued = await sessions.log_in(
             session,
-            state.authority,
+            authority,
             user_name=username,
             password=password.get_secret_value(),
             address=address_of(request),
-            school_id=school_id,
+            wish=sessions.Wish(school_id, label, in_cookie),
         )
-    if grant_type == "refresh_token":
-        if refresh_token is None:
+    elif grant_type == "refresh_token":
+        token = refresh_token or cookie
+        if token is None:
             raise IncompleteTokenRequest("refresh_token")
-        return await sessions.refresh(
-            session, state.authority, token=refresh_token, school_id=school_id
+        in_cookie = not refresh_token
+        if in_cookie and not requested_with:
+            raise IncompleteTokenRequest(refresh_cookie.HEADER)
+        issued = await sessions.refresh(
+            session, authority, token=token, in_cookie=in_cookie, school_id=school_id
         )
-    raise UnsupportedGrantType
+    else:
+        raise UnsupportedGrantType
+    return refresh_cookie.answer(response, issued)
 
 
 @router.post("/auth/login-tokens", status_code=HTTPStatus.ACCEPTED, response_class=Response)
@@ -135,23 +162,33 @@ async def redeem_login_token(
     ),
 )
 async def set_password(
-    request: Request, session: Transaction, caller: PasswordSetter, form: NewPassword
+    request: Request,
+    response: Response,
+    session: Transaction,
+    caller: PasswordSetter,
+    form: NewPassword,
 ) -> TokenPair:
     """Set your password; you are logged in at once, and your other sessions end."""
-    return await sessions.set_password(
+    issued = await sessions.set_password(
         session,
         request.app.state.authority,
         caller,
         new=form.new_password,
         current=form.current_password,
         address=address_of(request),
+        wish=sessions.Wish(
+            label=form.label,
+            in_cookie=None if form.transport is None else form.transport is Transport.COOKIE,
+        ),
     )
+    return refresh_cookie.answer(response, issued)
 
 
 @router.post("/auth/logout", status_code=HTTPStatus.NO_CONTENT)
-async def log_out(session: Transaction, caller: Anyone) -> None:
+async def log_out(response: Response, session: Transaction, caller: Anyone) -> None:
     """End your session: its access and refresh tokens are refused from the next request on."""
-    await sessions.log_out(session, caller)
+    if await sessions.log_out(session, caller):
+        refresh_cookie.clear(response)
 
 
 @router.post("/api-keys", status_code=HTTPStatus.CREATED)

@@ -1,13 +1,17 @@
 """Limits on guessing: counted in the database, so that they hold over several processes.
 
-Only failures count, and only within a window, so that nobody can lock a person out for good.
+Only failures count, and only within a window, so that nobody can lock a person out for good. The
+limits of an account over all addresses hold up many hands that guess together; an address from
+which its user got in before is spared them, so that strangers keep nobody out of their own home.
 """
 
 import hashlib
-from collections.abc import Mapping
+import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors
@@ -15,19 +19,37 @@ from itschool_api.auth.repository import RateCounters
 from itschool_api.database import despite_refusal
 
 WINDOW = timedelta(minutes=15)
+DAY = timedelta(days=1)
 FAILURES_PER_ACCOUNT_AND_ADDRESS = 10
 FAILURES_PER_ADDRESS = 300
+FAILURES_PER_ACCOUNT = 50
+FAILURES_PER_ACCOUNT_AND_DAY = 200
+
+_log = structlog.get_logger(__name__)
 
 
 class TooManyAttempts(errors.TooManyRequests):
-    """Too many failed attempts: wait a quarter of an hour, then try again."""
+    """Too many failed attempts: wait for `Retry-After`, or ask for a login token by e-mail."""
 
-    headers = {"Retry-After": str(int(WINDOW.total_seconds()))}  # noqa: RUF012 - never changed
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.headers = {"Retry-After": str(seconds)}
 
 
-def window_at(now: datetime) -> datetime:
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """How often something may fail in a window."""
+
+    key: str
+    window: timedelta
+    most: int
+    spares: bool = False
+    """Whether it spares an address that the account's user got in from before."""
+
+
+def window_at(now: datetime, window: timedelta = WINDOW) -> datetime:
     """Return the beginning of the window that `now` falls into."""
-    seconds = int(WINDOW.total_seconds())
+    seconds = int(window.total_seconds())
     return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
 
 
@@ -48,32 +70,66 @@ def origin(host: str) -> str:
     return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
 
 
-async def refuse_guessing(session: AsyncSession, account: str, address: str) -> None:
+async def refuse_guessing(
+    session: AsyncSession, account: str | None, address: str, *, spared: bool = False
+) -> None:
     """Raise `TooManyAttempts` where too much has failed already.
 
     Ask before looking at what was given, and again before granting anything: guesses that come
-    at once were all let in before the first of them had failed.
+    at once were all let in before the first of them had failed. Without an `account` (a login
+    token is guessed, not somebody's password) the address alone counts; `spared` are users at an
+    address of theirs.
     """
-    keys = _keys(account, address)
-    hits = await RateCounters(session).counts(list(keys), window_at(clock.now()))
-    if any(hits.get(key, 0) >= limit for key, limit in keys.items()):
-        raise TooManyAttempts
+    now = clock.now()
+    limits = _limits(account, address)
+    hits = await RateCounters(session).counts(_windows(limits, now))
+    reached = [limit for limit in limits if hits.get(limit.key, 0) >= limit.most]
+    _refuse(reached, account, now, spared=spared)
 
 
-async def count_failure(session: AsyncSession, account: str, address: str) -> None:
+async def count_failure(
+    session: AsyncSession, account: str | None, address: str, *, spared: bool = False
+) -> None:
     """Count a failed attempt, in place of all that its transaction did.
 
     Raises `TooManyAttempts` where it was one too many, whose answer must tell nothing.
     """
-    keys = _keys(account, address)
+    now = clock.now()
+    limits = _limits(account, address)
     async with despite_refusal(session):
-        hits = await RateCounters(session).hit(list(keys), window_at(clock.now()))
-    if any(hits[key] > limit for key, limit in keys.items()):
-        raise TooManyAttempts
+        hits = await RateCounters(session).hit(_windows(limits, now))
+    exceeded = [limit for limit in limits if hits[limit.key] > limit.most]
+    _refuse(exceeded, account, now, spared=spared)
 
 
-def _keys(account: str, address: str) -> Mapping[str, int]:
-    return {
-        hashed_key("login", account, address): FAILURES_PER_ACCOUNT_AND_ADDRESS,
-        hashed_key("login-from", address): FAILURES_PER_ADDRESS,
-    }
+def _limits(account: str | None, address: str) -> list[_Limit]:
+    limits = [_Limit(hashed_key("login-from", address), WINDOW, FAILURES_PER_ADDRESS)]
+    if account is not None:
+        limits += [
+            _Limit(hashed_key("login", account, address), WINDOW, FAILURES_PER_ACCOUNT_AND_ADDRESS),
+            _Limit(hashed_key("login-of", account), WINDOW, FAILURES_PER_ACCOUNT, spares=True),
+            _Limit(
+                hashed_key("login-of-in-a-day", account),
+                DAY,
+                FAILURES_PER_ACCOUNT_AND_DAY,
+                spares=True,
+            ),
+        ]
+    return limits
+
+
+def _windows(limits: list[_Limit], now: datetime) -> dict[str, datetime]:
+    return {limit.key: window_at(now, limit.window) for limit in limits}
+
+
+def _refuse(found: list[_Limit], account: str | None, now: datetime, *, spared: bool) -> None:
+    found = [limit for limit in found if not (spared and limit.spares)]
+    if not found:
+        return
+    ends = max(window_at(now, limit.window) + limit.window for limit in found)
+    _log.warning(
+        "login.limited",
+        account=account and hashed_key("login", account),
+        limits=sorted(limit.key.partition(":")[0] for limit in found),
+    )
+    raise TooManyAttempts(math.ceil((ends - now).total_seconds()))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, jobs
@@ -20,6 +21,7 @@ _RESTRICTED_LIFE = timedelta(minutes=30)
 _MAILS_PER_ADDRESS = 3
 # A whole school may sit behind one address; who asks more often fills our queue.
 _REQUESTS_PER_SENDER = 100
+_log = structlog.get_logger(__name__)
 LOGIN_TOKEN_JOB = "login-token-mail"  # noqa: S105 - a job's name
 
 
@@ -47,7 +49,8 @@ async def request_login_token(session: AsyncSession, email: str, sender: str) ->
     now = clock.now()
     wanted = limits.hashed_key("login-token-mail", email)
     asked = limits.hashed_key("login-token-from", sender)
-    hits = await RateCounters(session).hit([wanted, asked], limits.window_at(now))
+    window = limits.window_at(now)
+    hits = await RateCounters(session).hit({wanted: window, asked: window})
     if hits[wanted] > _MAILS_PER_ADDRESS or hits[asked] > _REQUESTS_PER_SENDER:
         return
     wish = LoginTokenRequest(id=new_id(), email=email, created_at=now)
@@ -94,12 +97,13 @@ async def redeem_login_token(
     Raises `InvalidLoginToken`, `limits.TooManyAttempts`.
     """
     token = credentials.normalised_login_token(typed)
-    await limits.refuse_guessing(session, token, address)
+    await limits.refuse_guessing(session, None, address)
     now = clock.now()
     user_id = await LoginTokens(session).redeem(tokens.sha256(token), now)
     schools = await Users(session).schools_of(user_id) if user_id else []
     if user_id is None or not schools:
-        await limits.count_failure(session, token, address)
+        _log.warning("login_token.refused")
+        await limits.count_failure(session, None, address)
         raise InvalidLoginToken
     login = UserSession(
         id=new_id(),
@@ -113,4 +117,5 @@ async def redeem_login_token(
     )
     session.add(login)
     await session.flush()
+    _log.info("login_token.redeemed", user=str(user_id), session=str(login.id))
     return await sessions.token_pair(session, authority, login, None)

@@ -7,12 +7,13 @@ from operator import itemgetter
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import Table, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.auth.models import (
     ApiKey,
+    KnownOrigin,
     LoginToken,
     LoginTokenRequest,
     Membership,
@@ -55,7 +56,13 @@ class Users:
 
     async def locked(self, user_id: UUID) -> User | None:
         """Return an enabled user, locked against concurrent changes."""
-        query = select(User).where(User.id == user_id, User.disabled_at.is_(None)).with_for_update()
+        query = (
+            select(User)
+            .where(User.id == user_id, User.disabled_at.is_(None))
+            .with_for_update(key_share=True)
+            # What was read before the lock may have changed.
+            .execution_options(populate_existing=True)
+        )
         return (await self._session.execute(query)).scalar_one_or_none()
 
     async def schools_of(self, user_id: UUID) -> Sequence[UUID]:
@@ -136,21 +143,37 @@ class UserSessions:
         row = (await self._session.execute(query)).one_or_none()
         return LiveSession(row.restricted, frozenset(row.roles)) if row else None
 
-    async def revoke_all(self, user_id: UUID, now: datetime) -> None:
-        """End every session of a user."""
-        await self._session.execute(
-            update(UserSession)
-            .where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
-            .values(revoked_at=now)
+    async def revoke_all(self, user_id: UUID, now: datetime, *, but: UUID | None = None) -> int:
+        """End every session of a user, or every one but one; tell how many."""
+        query = update(UserSession).where(
+            UserSession.user_id == user_id, UserSession.revoked_at.is_(None)
         )
+        if but is not None:
+            query = query.where(UserSession.id != but)
+        ended = await self._session.execute(query.values(revoked_at=now).returning(UserSession.id))
+        return len(ended.all())
 
-    async def revoke(self, session_id: UUID, now: datetime) -> None:
-        """End one session."""
-        await self._session.execute(
+    async def revoke(self, session_id: UUID, now: datetime, *, user_id: UUID | None = None) -> bool:
+        """End one session, of that user if one is named; tell whether it was one to end."""
+        query = update(UserSession).where(
+            UserSession.id == session_id,
+            UserSession.revoked_at.is_(None),
+            UserSession.expires_at > now,
+        )
+        if user_id is not None:
+            query = query.where(UserSession.user_id == user_id)
+        ended = await self._session.execute(query.values(revoked_at=now).returning(UserSession.id))
+        return ended.first() is not None
+
+    async def use(self, session_id: UUID, school_id: UUID, now: datetime) -> bool:
+        """Note that a session is refreshed, for that school; not where it has just ended."""
+        query = (
             update(UserSession)
             .where(UserSession.id == session_id, UserSession.revoked_at.is_(None))
-            .values(revoked_at=now)
+            .values(last_used_at=now, school_id=school_id)
+            .returning(UserSession.id)
         )
+        return (await self._session.execute(query)).first() is not None
 
     async def by_refresh_token(
         self, token_sha256: bytes, now: datetime
@@ -319,24 +342,52 @@ class SigningKeys:
         return [(row.kid, row.encrypted_key) for row in await self._session.execute(query)]
 
 
+class KnownOrigins:
+    """Where users got in from, by a hash."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def holds(self, user_id: UUID, origin_sha256: bytes, since: datetime) -> bool:
+        """Tell whether a user got in from there since then."""
+        query = select(KnownOrigin.last_seen_at).where(
+            KnownOrigin.user_id == user_id,
+            KnownOrigin.origin_sha256 == origin_sha256,
+            KnownOrigin.last_seen_at > since,
+        )
+        return (await self._session.execute(query)).first() is not None
+
+    async def keep(self, user_id: UUID, origin_sha256: bytes, now: datetime) -> None:
+        """Note that a user got in from there."""
+        query = insert(KnownOrigin).values(
+            user_id=user_id, origin_sha256=origin_sha256, last_seen_at=now
+        )
+        await self._session.execute(
+            query.on_conflict_do_update(
+                index_elements=[KnownOrigin.user_id, KnownOrigin.origin_sha256],
+                set_={"last_seen_at": query.excluded.last_seen_at},
+            )
+        )
+
+
 class RateCounters:
     """Counts of attempts, which hold over several processes."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def counts(self, keys: Sequence[str], window_at: datetime) -> dict[str, int]:
-        """Return the counts of `keys` in a window; what was never counted is left out."""
+    async def counts(self, windows: Mapping[str, datetime]) -> dict[str, int]:
+        """Return the counts of keys, each in its window; what was never counted is left out."""
         query = select(RateCounter.key, RateCounter.hits).where(
-            RateCounter.key.in_(keys), RateCounter.window_at == window_at
+            tuple_(RateCounter.key, RateCounter.window_at).in_(windows.items())
         )
         return {row.key: row.hits for row in await self._session.execute(query)}
 
-    async def hit(self, keys: Sequence[str], window_at: datetime) -> dict[str, int]:
-        """Count one attempt for each key, and return the counts."""
+    async def hit(self, windows: Mapping[str, datetime]) -> dict[str, int]:
+        """Count one attempt for each key in its window, and return the counts."""
         query = insert(RateCounter).values(
             # In one order everywhere, so that two requests never wait for each other.
-            [{"key": key, "window_at": window_at, "hits": 1} for key in sorted(keys)]
+            [{"key": key, "window_at": windows[key], "hits": 1} for key in sorted(windows)]
         )
         counted = query.on_conflict_do_update(
             index_elements=[RateCounter.key, RateCounter.window_at],

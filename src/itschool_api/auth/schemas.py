@@ -1,6 +1,7 @@
 """What clients send to and receive from the ways in."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,12 +12,27 @@ from itschool_api.auth.caller import KEY_SCOPES, Scope
 from itschool_api.contract import Document, Email, Form, Name, printable
 from itschool_api.pagination import Page
 
+
+class Transport(StrEnum):
+    """How a refresh token travels."""
+
+    BODY = "body"
+    COOKIE = "cookie"
+
+
+def _more_than_blanks(password: str) -> str:
+    if not password.strip():
+        raise ValueError("must be more than blanks")
+    return password
+
+
 Password = Annotated[
     str,
     # Blanks at the ends belong to a password: it is taken as it was typed.
     StringConstraints(
         strip_whitespace=False, min_length=passwords.SHORTEST, max_length=passwords.LONGEST
     ),
+    AfterValidator(_more_than_blanks),
 ]
 UserName = Annotated[str, StringConstraints(max_length=254), AfterValidator(printable)]
 
@@ -37,7 +53,8 @@ class TokenPair(Document):
     expires_in: int = Field(description="Life of the access token, in seconds.", examples=[600])
     refresh_token: str | None = Field(
         max_length=200,
-        description="Use once, for the next pair. Null in a restricted session.",
+        description="Use once, for the next pair. Null in a restricted session, and where a "
+        "cookie carries it.",
         examples=["0T0wm2vTKsVwGCbBI8p5TzzYPM0u9A1FZQ7hWaXAJ6k"],
     )
     scope: str = Field(
@@ -68,6 +85,49 @@ class NewPassword(Form):
     new_password: Password = Field(examples=["trois petits chats"])
     current_password: Password | None = Field(
         None, description="Asked for unless a login token opened the session.", examples=[None]
+    )
+    label: Name | None = Field(
+        None,
+        description="What to call the new session; without it, as the present one.",
+        examples=["An's phone"],
+    )
+    transport: Transport | None = Field(
+        None,
+        description="How the new refresh token travels; without it, as the present one's does.",
+        examples=[None],
+    )
+
+
+class Session(Document):
+    """A login: on one device, in one browser, for one school at a time."""
+
+    id: UUID
+    school_id: UUID = Field(description="The school that it is for at present.")
+    label: str | None = Field(
+        max_length=120, description="What you call it.", examples=["An's phone"]
+    )
+    current: bool = Field(description="Whether it is the one that asks.", examples=[True])
+    in_browser: bool = Field(
+        description="Whether a browser's cookie holds its refresh token.", examples=[False]
+    )
+    restricted: bool = Field(
+        description="Whether a login token opened it: it may only set the password.",
+        examples=[False],
+    )
+    created_at: datetime = Field(description="When you logged in.")
+    last_used_at: datetime = Field(description="When it was last opened or refreshed.")
+    expires_at: datetime
+
+
+class SessionPage(Page[Session]):
+    """A part of your sessions."""
+
+
+class SessionChanges(Form):
+    """What to change in a session."""
+
+    label: Name | None = Field(
+        description="What to call it; null: nothing in particular.", examples=["An's phone"]
     )
 
 

@@ -48,6 +48,7 @@ class Authority:
     ring: tokens.KeyRing
     login_token_key: bytes
     refresh_token_key: bytes
+    origin_key: bytes
     access_life: timedelta
     session_life: timedelta
 

@@ -1,6 +1,7 @@
 """Sessions: opened by a password, renewed by a refresh token, ended at once."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import anyio.to_thread
@@ -9,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors
 from itschool_api.auth import caller as policy
-from itschool_api.auth import credentials, limits, passwords, tokens
+from itschool_api.auth import credentials, limits, origins, passwords, tokens
 from itschool_api.auth.caller import Caller, Reach, Role, Scope
-from itschool_api.auth.models import UserSession
+from itschool_api.auth.models import User, UserSession
 from itschool_api.auth.notices import Notice, notify
 from itschool_api.auth.repository import LoginTokens, Users, UserSessions
 from itschool_api.auth.schemas import TokenPair
 from itschool_api.auth.service import Authority
-from itschool_api.database import despite_refusal, new_id
+from itschool_api.database import despite_refusal, new_id, released
 
 _log = structlog.get_logger(__name__)
 # Two tabs may refresh with one token; later than this, a used token is a stolen one (RFC 9700).
@@ -38,6 +39,25 @@ class WrongPassword(errors.Forbidden):
     """The current password is not right."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wished of a new session."""
+
+    school_id: UUID | None = None
+    label: str | None = None
+    in_cookie: bool | None = None
+    """Whether a cookie shall carry its refresh token; None: as the present session's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """The tokens of a session, and how its refresh token travels."""
+
+    pair: TokenPair
+    in_cookie: bool
+    expires_at: datetime
+
+
 async def log_in(
     session: AsyncSession,
     authority: Authority,
@@ -45,28 +65,33 @@ async def log_in(
     user_name: str,
     password: str,
     address: str,
-    school_id: UUID | None,
-) -> TokenPair:
+    wish: Wish,
+) -> Issued:
     """Open a session by password; unknown users take as long as known ones.
 
     Raises `InvalidGrant`, `limits.TooManyAttempts`.
     """
     account = user_name.strip().lower()
-    await limits.refuse_guessing(session, account, address)
     user = await Users(session).by_name(account)
+    user_id, stored = (user.id, user.password_hash) if user else (None, None)
+    spared = await origins.is_known(session, authority.origin_key, user_id, address)
+    await limits.refuse_guessing(session, account, address, spared=spared)
     if len(password) > passwords.LONGEST:
         password = ""
-    right, renewed = await anyio.to_thread.run_sync(
-        passwords.verified, password, user.password_hash if user else None
-    )
-    if user is None or not right:
+    async with released(session, None):
+        right, renewed = await anyio.to_thread.run_sync(passwords.verified, password, stored)
+    if user_id is None or not right:
         _log.warning("login.failed", account=limits.hashed_key("login", account))
-        await limits.count_failure(session, account, address)
+        await limits.count_failure(session, account, address, spared=spared)
         raise InvalidGrant("The user name or the password is not right.")
-    await limits.refuse_guessing(session, account, address)
+    await limits.refuse_guessing(session, account, address, spared=spared)
+    # A password that was changed while it was verified opens nothing any more.
+    user = await Users(session).locked(user_id)
+    if user is None or user.password_hash != stored:
+        raise InvalidGrant("The user name or the password is not right.")
     if renewed is not None:
         user.password_hash = renewed
-    return await _open(session, authority, user.id, school_id)
+    return await _open(session, authority, user, address, wish)
 
 
 async def refresh(
@@ -74,8 +99,9 @@ async def refresh(
     authority: Authority,
     *,
     token: str,
+    in_cookie: bool,
     school_id: UUID | None,
-) -> TokenPair:
+) -> Issued:
     """Renew a session; a refresh token that comes back late ends it (RFC 9700, 4.14.2).
 
     Raises `InvalidGrant`.
@@ -83,7 +109,7 @@ async def refresh(
     now = clock.now()
     rows = UserSessions(session)
     found = await rows.by_refresh_token(tokens.sha256(token), now)
-    if found is None:
+    if found is None or found[1].in_cookie != in_cookie:
         raise InvalidGrant("The refresh token is not valid.")
     presented, login = found
     if presented.used_at is not None and presented.used_at < now - _GRACE:
@@ -92,16 +118,19 @@ async def refresh(
             await rows.revoke(session_id, now)
         _log.warning("refresh.reused", session=str(session_id))
         raise InvalidGrant("The refresh token was used before; the session has ended.")
-    if school_id is not None and school_id != login.school_id:
-        if school_id not in await Users(session).schools_of(login.user_id):
-            raise InvalidGrant("You do not belong to that school.")
-        login.school_id = school_id
+    if school_id is None:
+        school_id = login.school_id
+    elif school_id not in await Users(session).schools_of(login.user_id):
+        raise InvalidGrant("You do not belong to that school.")
+    if not await rows.use(login.id, school_id, now):
+        raise InvalidGrant("The session has ended.")
     if presented.used_at is None:
         presented.used_at = now
     successor = credentials.refresh_successor(authority.refresh_token_key, token)
     await session.flush()
     await rows.keep_refresh_token(tokens.sha256(successor), login.id, now)
-    return await token_pair(session, authority, login, successor)
+    pair = await token_pair(session, authority, login, successor)
+    return Issued(pair, login.in_cookie, login.expires_at)
 
 
 async def set_password(
@@ -112,45 +141,72 @@ async def set_password(
     new: str,
     current: str | None,
     address: str,
-) -> TokenPair:
+    wish: Wish,
+) -> Issued:
     """Set the caller's password, end all their sessions and login tokens, and open a session.
 
     Raises `CommonPassword`, `WrongPassword`, `limits.TooManyAttempts`.
     """
-    user = await Users(session).locked(caller.user_id) if caller.user_id else None
-    if user is None:
+    user = await session.get(User, caller.user_id) if caller.user_id else None
+    present = await session.get(UserSession, caller.session_id) if caller.session_id else None
+    if user is None or present is None:
         raise errors.Unauthenticated
-    if Scope.PROFILE_READ in caller.reach:
-        account = user.user_name
-        await limits.refuse_guessing(session, account, address)
-        right, _ = await anyio.to_thread.run_sync(
-            passwords.verified, current or "", user.password_hash
-        )
-        if not right:
-            await limits.count_failure(session, account, address)
-            raise WrongPassword
-    if passwords.is_common(new) or new.lower() == user.user_name:
+    account, stored = user.user_name, user.password_hash
+    known = Scope.PROFILE_READ in caller.reach
+    if known:
+        # Who is logged in is at home: guesses of strangers elsewhere do not hold them up.
+        await limits.refuse_guessing(session, account, address, spared=True)
+    acceptable = not passwords.is_common(new) and new.lower() != account
+    async with released(session, caller.school_id):
+        right = True
+        if known:
+            right, _ = await anyio.to_thread.run_sync(passwords.verified, current or "", stored)
+        if right and acceptable:
+            hashed = await anyio.to_thread.run_sync(passwords.hashed, new)
+    if not right:
+        await limits.count_failure(session, account, address, spared=True)
+        raise WrongPassword
+    if not acceptable:
         raise CommonPassword
-    if user.password_hash is not None:
+    user = await Users(session).locked(user.id)
+    if user is None or user.password_hash != stored:
+        raise errors.Unauthenticated  # it was changed meanwhile, and this session ended with it
+    user.password_hash = hashed
+    if stored is not None:
         await notify(session, Notice.PASSWORD_CHANGED, caller.school_id, user.id)
-    user.password_hash = await anyio.to_thread.run_sync(passwords.hashed, new)
     now = clock.now()
     await UserSessions(session).revoke_all(user.id, now)
     await LoginTokens(session).end_all(user.id, now)
     _log.info("password.changed", user=str(user.id))
-    return await _open(session, authority, user.id, caller.school_id)
+    return await _open(
+        session,
+        authority,
+        user,
+        address,
+        Wish(
+            school_id=caller.school_id,
+            label=wish.label or present.label,
+            in_cookie=present.in_cookie if wish.in_cookie is None else wish.in_cookie,
+        ),
+    )
 
 
-async def log_out(session: AsyncSession, caller: Caller) -> None:
-    """End the caller's session."""
-    if caller.session_id:
-        await UserSessions(session).revoke(caller.session_id, clock.now())
+async def log_out(session: AsyncSession, caller: Caller) -> bool:
+    """End the caller's session; tell whether a cookie carried its refresh token."""
+    login = await session.get(UserSession, caller.session_id) if caller.session_id else None
+    if login is None:
+        return False
+    await UserSessions(session).revoke(login.id, clock.now())
+    _log.info("session.revoked", session=str(login.id))
+    return login.in_cookie
 
 
 async def _open(
-    session: AsyncSession, authority: Authority, user_id: UUID, school_id: UUID | None
-) -> TokenPair:
-    schools = await Users(session).schools_of(user_id)
+    session: AsyncSession, authority: Authority, user: User, address: str, wish: Wish
+) -> Issued:
+    """Open a session for a user who proved to be one; their row is locked."""
+    schools = await Users(session).schools_of(user.id)
+    school_id = wish.school_id
     if school_id is None and schools:
         school_id = schools[-1]
     if school_id not in schools or school_id is None:
@@ -158,19 +214,24 @@ async def _open(
     now = clock.now()
     login = UserSession(
         id=new_id(),
-        user_id=user_id,
+        user_id=user.id,
         school_id=school_id,
         restricted=False,
-        in_cookie=False,
+        in_cookie=bool(wish.in_cookie),
+        label=wish.label,
         last_used_at=now,
         created_at=now,
         expires_at=now + authority.session_life,
     )
     session.add(login)
+    user.last_login_at = now
     await session.flush()
+    await origins.remember(session, authority.origin_key, user.id, address)
     refresh_token = credentials.new_refresh_token()
     await UserSessions(session).keep_refresh_token(tokens.sha256(refresh_token), login.id, now)
-    return await token_pair(session, authority, login, refresh_token)
+    _log.info("login.succeeded", user=str(user.id), session=str(login.id))
+    pair = await token_pair(session, authority, login, refresh_token)
+    return Issued(pair, login.in_cookie, login.expires_at)
 
 
 async def token_pair(
