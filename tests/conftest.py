@@ -17,6 +17,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -28,6 +29,7 @@ from itschool_api.app import create_app
 from itschool_api.database import APPLICATION_ROLE, Sessions
 from itschool_api.settings import Settings
 from tests.kit import School, open_school
+from tests.outbox.post import Post
 
 _OWNER_URL = "ITSCHOOL_TEST_OWNER_URL"
 _TEMPLATE = "itschool_template"
@@ -179,3 +181,11 @@ async def school(app: FastAPI) -> School:
 async def other_school(app: FastAPI) -> School:
     """Another school, to which nothing of the first may show."""
     return await open_school(app)
+
+
+@pytest.fixture
+async def post(settings: Settings, app: FastAPI, database_url: str, owner: AsyncEngine) -> Post:
+    """A post office in which no other test's mail lies."""
+    async with owner.begin() as connection:
+        await connection.execute(text("TRUNCATE pgqueuer"))
+    return Post(settings, app, database_url)

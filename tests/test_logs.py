@@ -20,10 +20,10 @@ from itschool_api.banking.coda.builders import payment
 from itschool_api.mail.delivery import SmtpDelivery
 from itschool_api.money import Cents
 from itschool_api.settings import Settings
-from tests.auth.test_login_tokens import Mailbox, token_in
 from tests.auth.ways_in import log_in, redeem, refresh
 from tests.kit import PAYER, School, client_of, ok, once
 from tests.mail.test_delivery import Inbox, serving
+from tests.outbox.post import Mailbox, token_in
 
 pytestmark = pytest.mark.anyio
 

@@ -26,8 +26,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Index, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Index, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from structlog.contextvars import get_contextvars
