@@ -1,7 +1,6 @@
 """What tests say in one line: a school, its people, who calls, a file from the bank."""
 
 import itertools
-import random
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +39,7 @@ def belgian_iban() -> str:
 
 def client_of(app: FastAPI, token: str | None = None) -> AsyncClient:
     """Return a client at an address of its own, so that limits do not meet."""
-    address = ".".join(str(random.randint(1, 250)) for _ in range(4))
+    address = ".".join(str(1 + secrets.randbelow(250)) for _ in range(4))
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return AsyncClient(
         transport=ASGITransport(app, raise_app_exceptions=False, client=(address, 1)),

@@ -15,6 +15,7 @@ from itschool_api.auth.caller import Scope
 from itschool_api.settings import Settings
 from tests.kit import School, client_of, open_school, problem
 
+NOWHERE = "0198c0de-0000-7000-8000-000000000000"
 pytestmark = pytest.mark.anyio
 
 CANARY = "canary-7f3a9c21"
@@ -42,7 +43,26 @@ async def test_a_wrong_method_is_a_problem_that_tells_the_right_ones(client: Asy
     answer = await client.patch("/v1/wallets")
 
     problem(answer, 405, "method-not-allowed")
-    assert "GET" in answer.headers["allow"]
+    assert answer.headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize(
+    ("url", "methods"),
+    [
+        ("/v1/events", "GET, POST"),
+        (f"/v1/events/{NOWHERE}", "DELETE, GET, PUT"),
+        (f"/v1/invoices/{NOWHERE}", "DELETE, GET"),
+        ("/v1/invoices/summary", "GET"),
+    ],
+)
+async def test_all_methods_of_an_address_are_told(
+    client: AsyncClient, url: str, methods: str
+) -> None:
+    """RFC 9110, 15.5.6: not those of the first route alone."""
+    for method in ("PATCH", "OPTIONS", "HEAD", "TRACE"):
+        answer = await client.request(method, url)
+        assert answer.status_code == 405, method
+        assert answer.headers["allow"] == methods, method
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from http import HTTPStatus
 from importlib.metadata import version
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from itschool_api import docs, errors, health, middleware, openapi
@@ -111,6 +114,7 @@ def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
     app.state.settings = settings
     app.add_middleware(middleware.RequestContext, origins=frozenset(settings.cors_origins))
     errors.install(app)
+    _tell_which_methods(app)
     _answer_database_troubles(app)
     for router in _ROUTERS:
         app.include_router(router)
@@ -129,6 +133,23 @@ def authority(settings: Settings, keys: tokens.KeyRing) -> auth.Authority:
         access_life=timedelta(minutes=settings.access_token_minutes),
         session_life=timedelta(days=settings.refresh_token_days),
     )
+
+
+def _tell_which_methods(app: FastAPI) -> None:
+    """Name every method of an address in `Allow`: by itself, the first route names its own."""
+
+    @app.exception_handler(HTTPStatus.METHOD_NOT_ALLOWED)
+    async def _wrong_method(request: Request, _: Exception) -> Response:
+        methods = {
+            method
+            for route in iter_route_contexts(app.routes)
+            if isinstance(route.original_route, Route)
+            and route.path_regex.match(request.scope["path"])
+            for method in route.methods or ()
+        }
+        return errors.response(
+            errors.MethodNotAllowed(), headers={"Allow": ", ".join(sorted(methods))}
+        )
 
 
 def _answer_database_troubles(app: FastAPI) -> None:

@@ -3,12 +3,33 @@
 The word for what a client sends is a form, for what it receives a document.
 """
 
-from datetime import UTC, date, datetime
-from typing import Annotated
+import re
+from datetime import date
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+)
 
 BIGGEST_AMOUNT_CENTS = 100_000_000_00
+
+# What the validators below ask for, as the document tells it; blanks at the ends are removed first.
+_BLANKS: Final = r"[\t-\r ]*"
+_LINE: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_BLANKS}$"
+LINES: Final = rf"^{_BLANKS}[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*{_BLANKS}$"
+_INK: Final = r"[^\x00-\x20\x7f\x85\xa0]"  # no blank
+_NAME: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_INK}[^\x00-\x1f\x7f]*{_BLANKS}$"
+# Years that a school can mean; beyond them, arithmetic with days would overflow.
+_DAY: Final = r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
+_INSTANT: Final = rf"{_DAY}[Tt]{_TIME}([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 
 
 class Form(BaseModel):
@@ -30,48 +51,89 @@ def printable(text: str) -> str:
     return text
 
 
-def _unix_lines(text: str) -> str:
-    """End lines in one way: forms of browsers and of Windows send two characters."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+def _lines(text: str) -> str:
+    """Return lines that end in one way: forms of browsers and of Windows send two characters."""
+    return printable(text.replace("\r\n", "\n").replace("\r", "\n").strip())
 
 
-def _one_line(text: str) -> str:
+def _line(text: str) -> str:
+    text = printable(text.strip())
     if "\n" in text or "\t" in text:
         raise ValueError("must be one line")
     return text
 
 
+def _name(text: str) -> str:
+    if not (text := _line(text)):
+        raise ValueError("must not be blank")
+    return text
+
+
+def _written_as(pattern: str, example: str) -> BeforeValidator:
+    """Take a text of this form alone: Pydantic by itself takes numbers and much else for dates."""
+    form = re.compile(pattern)
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and form.fullmatch(value):
+            return value
+        if isinstance(value, date):
+            return value
+        raise ValueError(f"must be written like {example}, within the years 1900 to 2199")
+
+    return BeforeValidator(check)
+
+
+def told_as(pattern: str) -> Any:
+    """Tell the document what a validator asks for."""
+    return Field(json_schema_extra={"pattern": pattern})
+
+
+# Blanks at the ends are removed after the lengths were measured, so that the document's hold.
 Name = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=120),
-    AfterValidator(printable),
-    AfterValidator(_one_line),
+    StringConstraints(strip_whitespace=False, min_length=1, max_length=120),
+    AfterValidator(_name),
+    told_as(_NAME),
+]
+ExternalKey = Annotated[
+    str,
+    StringConstraints(strip_whitespace=False, min_length=1, max_length=64),
+    AfterValidator(_name),
+    told_as(_NAME),
 ]
 ShortText = Annotated[
-    str, StringConstraints(max_length=120), AfterValidator(printable), AfterValidator(_one_line)
+    str,
+    StringConstraints(strip_whitespace=False, max_length=120),
+    AfterValidator(_line),
+    told_as(_LINE),
 ]
-# Days that a school can mean; beyond them, arithmetic with days would overflow.
-Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+Day = Annotated[date, _written_as(_DAY, "2026-12-15"), told_as(f"^{_DAY}$")]
 Instant = Annotated[
     AwareDatetime,
-    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2199, 12, 31, tzinfo=UTC)),
+    _written_as(_INSTANT, "2026-12-18T16:00:00+01:00"),
+    told_as(f"^{_INSTANT}$"),
 ]
+# Strict: neither "yes" nor 1 is true.
+Flag = Annotated[bool, Strict()]
 LongText = Annotated[
     str,
-    StringConstraints(max_length=10_000),
-    AfterValidator(_unix_lines),
-    AfterValidator(printable),
+    StringConstraints(strip_whitespace=False, max_length=10_000),
+    AfterValidator(_lines),
+    told_as(LINES),
 ]
+_MAILBOX: Final = r"[^@\s<>,;\"\x00-\x1f\x7f]+"
 Email = Annotated[
     str,
     StringConstraints(
-        max_length=254, to_lower=True, pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\"]+$"
+        max_length=254, to_lower=True, pattern=rf"^{_MAILBOX}@{_MAILBOX}\.{_MAILBOX}$"
     ),
-    AfterValidator(printable),
 ]
 Language = Annotated[str, StringConstraints(pattern="^(fr|nl|de|en)$")]
 # Strict: neither "100" nor 100.0 nor true is an amount.
 PositiveCents = Annotated[int, Field(strict=True, gt=0, le=BIGGEST_AMOUNT_CENTS)]
 Search = Annotated[
-    str, StringConstraints(max_length=100, strip_whitespace=True), AfterValidator(printable)
+    str,
+    StringConstraints(max_length=100),
+    AfterValidator(_lines),
+    told_as(LINES),
 ]

@@ -1,6 +1,7 @@
 """The OpenAPI document: what FastAPI makes, brought to our contract, as bytes to commit."""
 
 import json
+import re
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,6 +9,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from itschool_api import errors
+from itschool_api.auth.authenticate import InsufficientScope, InvalidApiKey
+from itschool_api.auth.tokens import InvalidAccessToken
 
 DESCRIPTION = """
 Wallets, invoices and events of Belgian schools, and the bank's CODA file that pays them.
@@ -22,6 +25,7 @@ Wallets, invoices and events of Belgian schools, and the bank's CODA file that p
 People log in with **Authorize**; a school's programs send an API key as the bearer token.
 """
 
+_REFERENCE = re.compile(r'"#/components/schemas/([^"]+)"')
 _TAGS = [
     {"name": "access", "description": "Getting in, staying in, getting out; API keys."},
     {"name": "school", "description": "Who you are, and the school's years."},
@@ -62,9 +66,12 @@ def document(app: FastAPI) -> dict[str, Any]:
         for path in plain["paths"].values():
             for operation in path.values():
                 _complete(operation)
+        _name_forms(plain, schemas)
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        _name_forms(plain, schemas)
+        used = set(_REFERENCE.findall(json.dumps(plain)))
+        for unused in schemas.keys() - used:
+            del schemas[unused]
         app.openapi_schema = plain
     return app.openapi_schema
 
@@ -86,11 +93,11 @@ def _complete(operation: dict[str, Any]) -> None:
     responses.pop("422", None) if _is_framework_422(responses.get("422")) else None
     always: list[type[errors.Refusal]] = []
     if operation.get("security"):
-        always += [errors.Unauthenticated, errors.Forbidden]
+        always += [errors.Unauthenticated, InvalidAccessToken, InvalidApiKey, InsufficientScope]
     if operation.get("parameters") or operation.get("requestBody"):
         always.append(errors.ValidationFailed)
     if operation.get("requestBody"):
-        always.append(errors.TooLarge)
+        always += [errors.BadRequest, errors.TooLarge]
     always.append(errors.Unavailable)
     for status, response in errors.responses(*always).items():
         known = responses.get(str(status))

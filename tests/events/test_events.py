@@ -556,7 +556,7 @@ async def test_a_form_that_says_nothing_clear_is_refused_at_the_place(
     [
         days("2030-12-18", "2030-12-17"),
         {**days("2030-12-18"), "ends_on": None},
-        days("1999-12-31", "2030-01-01"),
+        days("1899-12-31", "2030-01-01"),
         days("2030-01-01", "2200-01-01"),
     ],
 )

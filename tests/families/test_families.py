@@ -138,3 +138,26 @@ async def test_what_would_spoil_a_letter_is_refused(
 ) -> None:
     answer = await school.manager.post(f"/v1/{path}", json=form)
     problem(answer, 422, "validation-failed")
+
+
+async def test_a_guardianship_that_is_over_may_be_written_down(school: School) -> None:
+    """Its beginning is not told, and cannot be today."""
+    child = await school.child()
+    guardian = ok(
+        await school.manager.post("/v1/guardians", json={"first_name": "Jo", "last_name": "Bos"}),
+        201,
+    )
+    link = ok(
+        await school.manager.post(
+            "/v1/guardianships",
+            json={
+                "guardian_id": guardian["id"],
+                "student_id": child.student_id,
+                "family_id": child.family_id,
+                "ends_on": "2020-06-30",
+            },
+        ),
+        201,
+    )
+
+    assert (link["starts_on"], link["ends_on"]) == ("2020-06-30", "2020-06-30")

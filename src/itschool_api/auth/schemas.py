@@ -5,11 +5,11 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from itschool_api.auth import passwords
 from itschool_api.auth.caller import KEY_SCOPES, Scope
-from itschool_api.contract import Document, Email, Form, Name, printable
+from itschool_api.contract import LINES, Document, Email, Form, Instant, Name, printable, told_as
 from itschool_api.pagination import Page
 
 
@@ -34,13 +34,22 @@ Password = Annotated[
     ),
     AfterValidator(_more_than_blanks),
 ]
-UserName = Annotated[str, StringConstraints(max_length=254), AfterValidator(printable)]
+UserName = Annotated[
+    str, StringConstraints(max_length=254), AfterValidator(printable), told_as(LINES)
+]
 
 
 def _for_keys(scope: Scope) -> Scope:
     if scope not in KEY_SCOPES:
         raise ValueError("is for people only")
     return scope
+
+
+KeyScope = Annotated[
+    Scope,
+    AfterValidator(_for_keys),
+    WithJsonSchema({"type": "string", "enum": sorted(KEY_SCOPES)}),
+]
 
 
 class TokenPair(Document):
@@ -135,10 +144,10 @@ class NewApiKey(Form):
     """The key to make."""
 
     label: Name = Field(description="What it is for.", examples=["CODA upload, school server"])
-    scopes: list[Annotated[Scope, AfterValidator(_for_keys)]] = Field(
+    scopes: list[KeyScope] = Field(
         min_length=1, max_length=len(Scope), examples=[["bank-statements:write"]]
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Instant | None = Field(
         None, description="When it ends to be valid; null: never.", examples=[None]
     )
 

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Security
 from itschool_api import errors
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
+from itschool_api.contract import Day
 from itschool_api.database import Transaction
 from itschool_api.events import service
-from itschool_api.events.schemas import Day, Event, EventChanges, EventPage, NewEvent
+from itschool_api.events.schemas import Event, EventChanges, EventPage, NewEvent
 from itschool_api.families.service import ClassGroupNotFound, StudentNotFound
 from itschool_api.pagination import InvalidCursor, Wanted
 

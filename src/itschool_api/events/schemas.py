@@ -1,25 +1,22 @@
 """What clients send to and receive about events."""
 
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from itschool_api.contract import Document, Form, Instant, LongText, Name
+from itschool_api.contract import Day, Document, Flag, Form, Instant, LongText, Name
 from itschool_api.pagination import Page
 
 MOST_CLASS_GROUPS = 200
 MOST_STUDENTS = 1000
 
-# Bounds that no school meets, and that keep every reckoning with days within the calendar.
-Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2199, 12, 31))]
-
 
 class NewAudience(Form):
     """Whom an event is for: the whole school, or class groups and students."""
 
-    whole_school: bool = Field(False, examples=[True])
+    whole_school: Flag = Field(False, examples=[True])
     class_group_ids: list[UUID] = Field(
         default_factory=list, max_length=MOST_CLASS_GROUPS, examples=[[]]
     )

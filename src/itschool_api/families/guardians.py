@@ -106,6 +106,7 @@ async def add_guardianship(
         raise GuardianNotFound
     if not await People(session).are_members(school_id, form.family_id, [form.student_id]):
         raise StudentNotInFamily
+    today = await schools.today(session, school_id)
     link = Guardianship(
         school_id=school_id,
         id=new_id(),
@@ -113,7 +114,8 @@ async def add_guardianship(
         student_id=form.student_id,
         family_id=form.family_id,
         sees_money=form.sees_money,
-        starts_on=form.starts_on or await schools.today(session, school_id),
+        # One that is over already began, at the latest, on its last day.
+        starts_on=form.starts_on or min(today, form.ends_on or today),
         ends_on=form.ends_on,
     )
     session.add(link)

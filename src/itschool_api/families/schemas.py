@@ -4,14 +4,21 @@ from datetime import date
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from itschool_api.contract import Day, Document, Email, Form, Language, Name, ShortText, printable
+from itschool_api.contract import (
+    Day,
+    Document,
+    Email,
+    ExternalKey,
+    Flag,
+    Form,
+    Language,
+    Name,
+    ShortText,
+)
 from itschool_api.pagination import Page
 
-ExternalKey = Annotated[
-    str, StringConstraints(min_length=1, max_length=64), AfterValidator(printable)
-]
 Phone = Annotated[str, StringConstraints(max_length=30, pattern=r"^\+?[0-9 ./()-]+$")]
 
 
@@ -154,7 +161,7 @@ class NewGuardianship(Form):
     guardian_id: UUID
     student_id: UUID
     family_id: UUID = Field(description="The student must be in it.")
-    sees_money: bool = Field(True, description="Whether wallets and invoices are shown.")
+    sees_money: Flag = Field(True, description="Whether wallets and invoices are shown.")
     starts_on: Day | None = Field(None, description="Null: today.")
     ends_on: Day | None = Field(None, description="The last day that counts; null: no end.")
 
@@ -168,7 +175,7 @@ class NewGuardianship(Form):
 class GuardianshipChanges(Form):
     """What may change of a guardianship."""
 
-    sees_money: bool
+    sees_money: Flag
     ends_on: Day | None = Field(description="The last day that counts; null: no end.")
 
 

@@ -89,7 +89,10 @@ async def summarise_invoices(session: Transaction, caller: InvoiceReader) -> Inv
     return await service.summarise(session, caller)
 
 
-@router.get("/{invoice_id}", responses=errors.responses(service.InvoiceNotFound))
+# An id by its form, or `DELETE /v1/invoices/summary` would be one of them.
+@router.get(
+    "/{invoice_id:uuid}", responses=errors.responses(service.InvoiceNotFound, errors.NotFound)
+)
 async def read_invoice(
     session: Transaction, caller: InvoiceReader, invoice_id: UUID
 ) -> InvoiceDetails:
@@ -98,9 +101,9 @@ async def read_invoice(
 
 
 @router.delete(
-    "/{invoice_id}",
+    "/{invoice_id:uuid}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=errors.responses(service.InvoiceNotFound, issuing.InvoiceIsIssued),
+    responses=errors.responses(service.InvoiceNotFound, errors.NotFound, issuing.InvoiceIsIssued),
 )
 async def discard_invoice(session: Transaction, caller: InvoiceWriter, invoice_id: UUID) -> None:
     """Throw a draft away; an issued invoice never changes."""

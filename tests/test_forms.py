@@ -1,0 +1,58 @@
+"""The shapes that all forms share take what the document says, and nothing else."""
+
+import re
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from itschool_api import contract
+
+TAKEN = (
+    ("Day", "1900-01-01", date(1900, 1, 1)),
+    ("Day", "2199-12-31", date(2199, 12, 31)),
+    ("Instant", "2026-12-18T16:00:00+01:00", datetime(2026, 12, 18, 15, tzinfo=UTC)),
+    ("Instant", "2026-12-18T15:00Z", datetime(2026, 12, 18, 15, tzinfo=UTC)),
+    ("Flag", True, True),
+    ("Name", "  Noor \n", "Noor"),
+    ("Name", "Ünïcödé 文字", "Ünïcödé 文字"),
+    ("ShortText", " ", ""),
+    ("ExternalKey", "2026-0815", "2026-0815"),
+    ("LongText", "a\r\nb\rc\td\n", "a\nb\nc\td"),
+    ("Email", "An.Peeters@Example.org", "an.peeters@example.org"),
+    ("Search", " noor ", "noor"),
+)
+REFUSED = (
+    # Pydantic by itself takes the numbers for seconds since 1970.
+    *(("Day", each) for each in (0, "0", 1.0, True, "20261218", "2026-12-18T00:00:00")),
+    *(("Day", each) for each in ("1899-12-31", "2200-01-01", "2026-02-30", "2026-1-1")),
+    *(("Instant", each) for each in (0, "0", 1.5, "2026-12-18", "2026-12-18T16:00:00")),
+    *(("Instant", each) for each in ("2026-12-18 16:00Z", "1899-12-31T23:59:59Z")),
+    *(("Flag", each) for each in (1, 0, "true", "yes", "on", None)),
+    *(("Name", each) for each in ("", " ", "\u00a0", "a\nb", "a\tb", "a\0b", "a\x7f", 5)),
+    *(("Name", each) for each in ("n" * 121, "n" + " " * 120)),
+    *(("ShortText", each) for each in ("a\nb", "a\0")),
+    *(("ExternalKey", each) for each in ("", " ", "k" * 65, "a\x1b")),
+    *(("LongText", each) for each in ("a\0b", "a\x0bb", "t" * 10_001)),
+    *(("Email", each) for each in ("an", "an@example", "a b@example.org", "a@b.c\0")),
+    *(("Search", each) for each in ("s" * 101, "s" + " " * 100, "\0")),
+)
+
+
+def adapter(kind: str) -> TypeAdapter[Any]:
+    """Return what reads a shape."""
+    return TypeAdapter(getattr(contract, kind))
+
+
+@pytest.mark.parametrize(("kind", "sent", "meant"), TAKEN)
+def test_what_the_document_allows_is_taken(kind: str, sent: Any, meant: Any) -> None:
+    assert adapter(kind).validate_python(sent) == meant
+    pattern = adapter(kind).json_schema().get("pattern")
+    assert pattern is None or re.search(pattern, sent)
+
+
+@pytest.mark.parametrize(("kind", "sent"), REFUSED)
+def test_what_it_does_not_allow_is_refused(kind: str, sent: Any) -> None:
+    with pytest.raises(ValidationError):
+        adapter(kind).validate_python(sent)
