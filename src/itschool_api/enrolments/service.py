@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from itschool_api.families import leaving
 from itschool_api.families import service as families
 from itschool_api.families.schemas import Departure, NewStudent, Student
+from itschool_api.ledger import service as ledger
 from itschool_api.schools import service as schools
 from itschool_api.wallets import service as wallets
 
@@ -25,6 +26,9 @@ async def enrol_students(
     session: AsyncSession, school_id: UUID, forms: Iterable[NewStudent]
 ) -> list[Student]:
     """Add students and open all their wallets at once; raises what `enrol_student` raises."""
+    # Their wallets need the books in the end; an import holds these before it adds students, and two
+    # who go different ways would wait for each other.
+    await ledger.lock_books(session, school_id)
     students = [await families.add_student(session, school_id, form) for form in forms]
     await wallets.open_missing(session, school_id, [student.id for student in students])
     return students

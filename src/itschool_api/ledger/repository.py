@@ -21,6 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from itschool_api.database import Selection, insert_many
 from itschool_api.ledger.booking import Balance, Booked
 from itschool_api.ledger.models import Account, Books, PaymentReference, Transfer
+from itschool_api.money import Cents
+from itschool_api.references import Reference
 
 PARENTS_SIDE = ("wallet", "invoice")
 
@@ -47,6 +49,44 @@ class Accounts:
             .returning(Books.next_reference)
         )
         return (await self._session.execute(query)).scalar_one() - count
+
+    async def add(
+        self, kind: str, accounts: Sequence[tuple[UUID, Cents | None, Cents | None]]
+    ) -> None:
+        """Insert empty accounts, each with its floor and ceiling, in one batch."""
+        await insert_many(
+            self._session,
+            Account,
+            [
+                {
+                    "school_id": self._school_id,
+                    "id": account_id,
+                    "kind": kind,
+                    "balance_cents": 0,
+                    "floor_cents": floor_cents,
+                    "ceiling_cents": ceiling_cents,
+                    "entries": 0,
+                    "closed_at": None,
+                }
+                for account_id, floor_cents, ceiling_cents in accounts
+            ],
+        )
+
+    async def add_references(self, pairs: Iterable[tuple[UUID, Reference]], now: datetime) -> None:
+        """Insert references that pay into accounts, in one batch."""
+        await insert_many(
+            self._session,
+            PaymentReference,
+            [
+                {
+                    "school_id": self._school_id,
+                    "reference": reference,
+                    "account_id": account_id,
+                    "created_at": now,
+                }
+                for account_id, reference in pairs
+            ],
+        )
 
     async def school_side(self) -> Sequence[tuple[UUID, str]]:
         """Return the school's own accounts with their kinds."""
@@ -155,6 +195,13 @@ class Accounts:
             PaymentReference.reference == func.any(list(references)),
         )
         return {row.reference: row.account_id for row in await self._session.execute(query)}
+
+    async def caused_by(self, causes: Iterable[str]) -> Sequence[Transfer]:
+        """Return the transfers with these causes."""
+        query = select(Transfer).where(
+            Transfer.school_id == self._school_id, Transfer.cause == func.any(list(causes))
+        )
+        return (await self._session.execute(query)).scalars().all()
 
     async def transfers(self, ids: Iterable[UUID]) -> Sequence[Transfer]:
         """Return transfers in the order in which they were made."""

@@ -6,7 +6,7 @@ is a refusal, not a race.
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -17,7 +17,7 @@ from itschool_api import clock, errors, references
 from itschool_api.database import Selection, new_id, refusing
 from itschool_api.ledger import booking
 from itschool_api.ledger.booking import Balance, Posting
-from itschool_api.ledger.models import Account, Books, PaymentReference
+from itschool_api.ledger.models import Account, Books, Transfer
 from itschool_api.ledger.repository import Accounts
 from itschool_api.money import Cents
 from itschool_api.references import Reference
@@ -97,43 +97,38 @@ async def open_with_references(
     school_id: UUID,
     kind: str,
     limits: Sequence[tuple[Cents | None, Cents | None]],
+    *,
+    avoiding: Collection[str] = (),
 ) -> list[tuple[UUID, Reference]]:
-    """Open an account for each pair of floor and ceiling, each with a reference of its own."""
+    """Open an account for each pair of floor and ceiling, each with a reference of its own.
+
+    None of the references is one of `avoiding`, which will pay into something else.
+    """
     if not limits:
         return []
-    free = await _free_references(Accounts(session, school_id), len(limits))
-    now = clock.now()
-    opened = []
-    for reference, (floor_cents, ceiling_cents) in zip(free, limits, strict=True):
-        account = Account(
-            school_id=school_id,
-            id=new_id(),
-            kind=kind,
-            balance_cents=Cents(0),
-            floor_cents=floor_cents,
-            ceiling_cents=ceiling_cents,
-            entries=0,
-        )
-        session.add(account)
-        opened.append((account.id, reference))
-    await session.flush()
-    session.add_all(
-        PaymentReference(
-            school_id=school_id, reference=reference, account_id=account_id, created_at=now
-        )
-        for account_id, reference in opened
+    accounts = Accounts(session, school_id)
+    free = await _free_references(accounts, len(limits), avoiding)
+    opened = [(new_id(), reference) for reference in free]
+    await accounts.add(
+        kind,
+        [
+            (account_id, floor_cents, ceiling_cents)
+            for (account_id, _), (floor_cents, ceiling_cents) in zip(opened, limits, strict=True)
+        ],
     )
-    await session.flush()
+    await accounts.add_references(opened, clock.now())
     return opened
 
 
-async def _free_references(accounts: Accounts, count: int) -> list[Reference]:
+async def _free_references(
+    accounts: Accounts, count: int, avoiding: Collection[str]
+) -> list[Reference]:
     """Take the next references that pay into nothing: a former system's may be in the way."""
     free: list[Reference] = []
     while missing := count - len(free):
         first = await accounts.reserve_references(missing)
         following = [references.issue(first + place) for place in range(missing)]
-        taken = await accounts.by_reference(following)
+        taken = {*await accounts.by_reference(following), *avoiding}
         free += [reference for reference in following if reference not in taken]
     return free
 
@@ -154,16 +149,15 @@ async def add_reference(
     session: AsyncSession, school_id: UUID, account_id: UUID, reference: Reference
 ) -> None:
     """Let one more reference pay into an account; raises `ReferenceTaken`."""
-    session.add(
-        PaymentReference(
-            school_id=school_id,
-            reference=reference,
-            account_id=account_id,
-            created_at=clock.now(),
-        )
-    )
+    await add_references(session, school_id, [(account_id, reference)])
+
+
+async def add_references(
+    session: AsyncSession, school_id: UUID, pairs: Sequence[tuple[UUID, Reference]]
+) -> None:
+    """Let more references pay into accounts, all or none; raises `ReferenceTaken`."""
     with refusing("pk_payment_references", ReferenceTaken()):
-        await session.flush()
+        await Accounts(session, school_id).add_references(pairs, clock.now())
 
 
 async def lock_books(session: AsyncSession, school_id: UUID) -> None:
@@ -176,6 +170,16 @@ async def accounts_by_reference(
 ) -> dict[str, UUID]:
     """Return the account behind each reference that was issued: one look-up for a whole file."""
     return await Accounts(session, school_id).by_reference(wanted)
+
+
+async def posted(
+    session: AsyncSession, school_id: UUID, causes: Iterable[str]
+) -> dict[str, Transfer]:
+    """Return what was posted for which of these causes: one look-up for a whole file."""
+    return {
+        transfer.cause: transfer
+        for transfer in await Accounts(session, school_id).caused_by(causes)
+    }
 
 
 async def chart(session: AsyncSession, school_id: UUID) -> Chart:

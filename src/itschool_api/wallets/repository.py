@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api.database import Selection
+from itschool_api.database import Selection, insert_many, new_id
 from itschool_api.families.models import Student
 from itschool_api.families.repository import matches, present
 from itschool_api.ledger.models import Account, PaymentReference
@@ -106,12 +106,29 @@ class Wallets:
         )
         return (await self._session.execute(query)).all()
 
-    async def of(self, student_id: UUID) -> Sequence[Wallet]:
-        """Return a student's wallets."""
+    async def of(self, student_ids: Iterable[UUID]) -> Sequence[Wallet]:
+        """Return students' wallets."""
         query = select(Wallet).where(
-            Wallet.school_id == self._school_id, Wallet.student_id == student_id
+            Wallet.school_id == self._school_id, Wallet.student_id == func.any(list(student_ids))
         )
         return (await self._session.execute(query)).scalars().all()
+
+    async def add(self, wallets: Iterable[tuple[UUID, UUID, UUID]]) -> None:
+        """Insert wallets of a student, a compartment and an account each, in one batch."""
+        await insert_many(
+            self._session,
+            Wallet,
+            [
+                {
+                    "school_id": self._school_id,
+                    "id": new_id(),
+                    "student_id": student_id,
+                    "compartment_id": compartment_id,
+                    "account_id": account_id,
+                }
+                for student_id, compartment_id, account_id in wallets
+            ],
+        )
 
     async def missing(self, student_ids: Sequence[UUID] | None) -> Sequence[Any]:
         """Return the pairs of active student and compartment that have no wallet."""

@@ -1,6 +1,6 @@
 """Wallets: who sees which, how to top one up, and what happened in it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import epc, errors, pagination
 from itschool_api.auth.caller import Caller, Scope
-from itschool_api.database import Selection, new_id
+from itschool_api.database import Selection
 from itschool_api.families import service as families
 from itschool_api.families.models import Student
 from itschool_api.ledger import service as ledger
@@ -45,24 +45,39 @@ class WalletNotFound(errors.NotFound):
 
 
 async def open_missing(
-    session: AsyncSession, school_id: UUID, student_ids: Sequence[UUID] | None = None
+    session: AsyncSession,
+    school_id: UUID,
+    student_ids: Sequence[UUID] | None = None,
+    *,
+    avoiding: Collection[str] = (),
 ) -> None:
-    """Open the wallets that students lack, one for each compartment, each with its reference."""
-    pairs = await Wallets(session, school_id).missing(student_ids)
+    """Open the wallets that students lack, one for each compartment, each with its reference.
+
+    None of the references is one of `avoiding`, which will pay into something else.
+    """
+    wallets = Wallets(session, school_id)
+    pairs = await wallets.missing(student_ids)
     opened = await ledger.open_with_references(
-        session, school_id, "wallet", [(pair.floor_cents, None) for pair in pairs]
+        session,
+        school_id,
+        "wallet",
+        [(pair.floor_cents, None) for pair in pairs],
+        avoiding=avoiding,
     )
-    session.add_all(
-        models.Wallet(
-            school_id=school_id,
-            id=new_id(),
-            student_id=pair.student_id,
-            compartment_id=pair.compartment_id,
-            account_id=account_id,
-        )
-        for pair, (account_id, _) in zip(pairs, opened, strict=True)
+    await wallets.add(
+        [
+            (pair.student_id, pair.compartment_id, account_id)
+            for pair, (account_id, _) in zip(pairs, opened, strict=True)
+        ]
     )
-    await session.flush()
+
+
+async def of_students(
+    session: AsyncSession, school_id: UUID, student_ids: Iterable[UUID]
+) -> dict[tuple[UUID, UUID], models.Wallet]:
+    """Return students' wallets by student and compartment."""
+    found = await Wallets(session, school_id).of(student_ids)
+    return {(each.student_id, each.compartment_id): each for each in found}
 
 
 async def close(session: AsyncSession, school_id: UUID, student_id: UUID) -> None:
@@ -70,7 +85,7 @@ async def close(session: AsyncSession, school_id: UUID, student_id: UUID) -> Non
 
     Raises `ledger.AccountNotEmpty`.
     """
-    accounts = [each.account_id for each in await Wallets(session, school_id).of(student_id)]
+    accounts = [each.account_id for each in await Wallets(session, school_id).of([student_id])]
     await ledger.close(session, school_id, accounts)
 
 
