@@ -1,7 +1,7 @@
 """From a draft to an issued invoice: number, reference, due date, and the debt in the books."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -94,11 +94,32 @@ async def issue_invoices(
     due_on = due_on or issued_on + timedelta(days=profile.payment_term_days)
     if due_on < issued_on:
         raise DueBeforeIssue
+    days = dict.fromkeys((draft.id for draft in drafts), (issued_on, due_on))
+    issued = await issue_drafts(session, school_id, drafts, days)
+    return {invoice_id: reference for invoice_id, (_, reference) in issued.items()}
+
+
+async def issue_drafts(
+    session: AsyncSession,
+    school_id: UUID,
+    drafts: Sequence[models.Invoice],
+    days: Mapping[UUID, tuple[date, date]],
+    *,
+    is_carried: bool = False,
+    avoiding: Collection[str] = (),
+) -> dict[UUID, tuple[UUID, Reference]]:
+    """Issue locked drafts, each with its days of issue and due; return accounts and references.
+
+    What is carried over was another system's revenue: its debt stands against `opening`. None of
+    the references is one of `avoiding`.
+    """
+    rows = Invoices(session, school_id)
     opened = await ledger.open_with_references(
         session,
         school_id,
         "invoice",
         [(Cents(-draft.total_cents), Cents(0)) for draft in drafts],
+        avoiding=avoiding,
     )
     numbers = await _numbers(rows, drafts)
     addressees = await _addressees(session, rows, drafts)
@@ -109,10 +130,10 @@ async def issue_invoices(
         [
             ledger.Posting(
                 source_id=account_id,
-                target_id=locked.chart.revenue,
+                target_id=locked.chart.opening if is_carried else locked.chart.revenue,
                 amount_cents=draft.total_cents,
                 cause=f"invoice:{draft.id}",
-                booked_on=issued_on,
+                booked_on=days[draft.id][0],
             )
             for draft, (account_id, _) in zip(drafts, opened, strict=True)
             if draft.total_cents
@@ -125,14 +146,14 @@ async def issue_invoices(
                 "id": draft.id,
                 "account_id": account_id,
                 "number": numbers[draft.id],
-                "issued_on": issued_on,
-                "due_on": due_on,
+                "issued_on": days[draft.id][0],
+                "due_on": days[draft.id][1],
                 "issued_to": addressees[draft.id],
             }
             for draft, (account_id, _) in zip(drafts, opened, strict=True)
         ]
     )
-    return {draft.id: reference for draft, (_, reference) in zip(drafts, opened, strict=True)}
+    return {draft.id: account for draft, account in zip(drafts, opened, strict=True)}
 
 
 async def discard_draft(session: AsyncSession, school_id: UUID, invoice_id: UUID) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api.database import Selection, new_id
+from itschool_api.database import Selection, insert_many, new_id
 from itschool_api.families.models import Family, Student
 from itschool_api.invoices.models import Invoice, InvoiceLine, InvoiceSeries
 from itschool_api.invoices.state import InvoiceStatus
@@ -163,6 +163,21 @@ class Invoices:
             .order_by(InvoiceLine.invoice_id, InvoiceLine.position)
         )
         return (await self._session.execute(query)).all()
+
+    async def totals(self, account_ids: Iterable[UUID]) -> Sequence[Any]:
+        """Return family and total of the invoices behind accounts."""
+        query = select(Invoice.account_id, Invoice.family_id, Invoice.total_cents).where(
+            Invoice.school_id == self._school_id,
+            Invoice.account_id == func.any(list(account_ids)),
+        )
+        return (await self._session.execute(query)).all()
+
+    async def add_drafts(
+        self, invoices: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]
+    ) -> None:
+        """Insert drafts with their lines, in two batches."""
+        await insert_many(self._session, Invoice, invoices)
+        await insert_many(self._session, InvoiceLine, lines)
 
     async def exist(self, invoice_ids: Collection[UUID]) -> bool:
         """Tell whether all of these are invoices of the school, drafts or not."""
