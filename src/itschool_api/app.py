@@ -29,6 +29,7 @@ from itschool_api.families import endpoints as families_endpoints
 from itschool_api.invoices import endpoints as invoices_endpoints
 from itschool_api.outbox import endpoints as outbox_endpoints
 from itschool_api.promotions import endpoints as promotions_endpoints
+from itschool_api.roll import endpoints as roll_endpoints
 from itschool_api.schools import endpoints as schools_endpoints
 from itschool_api.settings import Settings
 from itschool_api.storage import Storage
@@ -48,6 +49,7 @@ _ROUTERS = (
     promotions_endpoints.router,
     outbox_endpoints.router,
     audit_endpoints.router,
+    roll_endpoints.router,
     health.router,
     docs.router,
 )

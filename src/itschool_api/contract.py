@@ -128,6 +128,7 @@ Email = Annotated[
         max_length=254, to_lower=True, pattern=rf"^{_MAILBOX}@{_MAILBOX}\.{_MAILBOX}$"
     ),
 ]
+Phone = Annotated[str, StringConstraints(max_length=30, pattern=r"^\+?[0-9 ./()-]+$")]
 Language = Annotated[str, StringConstraints(pattern="^(fr|nl|de|en)$")]
 # Strict: neither "100" nor 100.0 nor true is an amount.
 PositiveCents = Annotated[int, Field(strict=True, gt=0, le=BIGGEST_AMOUNT_CENTS)]

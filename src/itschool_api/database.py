@@ -21,10 +21,14 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    column,
     func,
     insert,
+    literal,
     select,
+    update,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -187,6 +191,28 @@ async def insert_many(
     """
     if rows:
         await session.execute(insert(cast("Table", model.__table__)), rows)
+
+
+async def update_many(
+    session: AsyncSession, model: type[Base], school_id: UUID, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Change a school's rows by their ids in one statement; all rows name the same columns."""
+    if not rows:
+        return
+    table = cast("Table", model.__table__)
+    columns = [table.c[name] for name in rows[0]]
+    values = (
+        func.unnest(
+            *(literal([row[each.name] for row in rows], ARRAY(each.type)) for each in columns)
+        )
+        .table_valued(*(column(each.name, each.type) for each in columns))
+        .render_derived(name="changed")
+    )
+    await session.execute(
+        update(table)
+        .where(table.c.school_id == school_id, table.c.id == values.c.id)
+        .values({each.name: values.c[each.name] for each in columns if each.name != "id"})
+    )
 
 
 @asynccontextmanager

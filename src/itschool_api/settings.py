@@ -137,6 +137,9 @@ class Settings(DatabaseSettings):
     bank_file_max_bytes: int = Field(
         16 * 1024**2, ge=1024, le=64 * 1024**2, description="Largest bank file taken, in bytes."
     )
+    roll_max_bytes: int = Field(
+        8 * 1024**2, ge=1024, le=32 * 1024**2, description="Largest roll taken, in bytes."
+    )
     mail_from: str = Field(
         "iT-School <no-reply@itschool.invalid>", description="Sender of every e-mail."
     )

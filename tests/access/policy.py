@@ -93,6 +93,9 @@ create_family               people:write           403  403  403  403  201  201 
 add_family_student          people:write           403  403  403  403  201  201   404  404
 list_families               people:read            403  403  403  200  200  200   200  200
 create_guardianship         people:write           403  403  403  403  201  201   404  404
+import_roll                 people:write           403  403  403  403  201  201   201  201
+export_roll                 people:read,students:read \
+                                                   403  403  403  200  200  200   200  200
 change_guardianship         people:write           403  403  403  403  200  200   404  404
 list_guardianships          people:read            403  403  403  200  200  200   200  200
 

@@ -174,6 +174,13 @@ async def _create_guardianship(world: World) -> Request:
     return {"json": link | {"guardian_id": await world.ours.fresh_guardian()}}
 
 
+@_for("import_roll")
+async def _import_roll(_: World) -> Request:
+    key = once()["Idempotency-Key"]
+    file = f"student_key;student_first_name;student_last_name\n{key};Jef;Claes\n"
+    return {"content": file.encode(), "headers": {"Content-Type": "text/csv"}}
+
+
 @_for("change_guardianship")
 async def _change_guardianship(_: World) -> Request:
     return {"json": {"sees_money": True, "ends_on": None}}

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 # They end the session that asks for them.
 _ENDS_SESSION = frozenset({"set_password", "log_out"})
 # What hands out a person's data as a file is told although it changes nothing.
-DOWNLOADS: frozenset[str] = frozenset()
+DOWNLOADS = frozenset({"export_roll"})
 
 
 async def caller_of(world: World, caller: str, name: str) -> AsyncClient:

@@ -177,7 +177,7 @@ _SPOILED: Final = """
         ),
         (
             catalogue.keys_that_cannot_be_distributed,
-            ["CREATE UNIQUE INDEX uq_students_spoiled ON students (external_key)"],
+            ["CREATE UNIQUE INDEX uq_students_spoiled ON students (id)"],
             "uq_students_spoiled",
         ),
         (

@@ -1,10 +1,10 @@
 """What clients send to and receive about people."""
 
 from datetime import date
-from typing import Annotated, Self
+from typing import Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from itschool_api.contract import (
     Day,
@@ -15,11 +15,10 @@ from itschool_api.contract import (
     Form,
     Language,
     Name,
+    Phone,
     ShortText,
 )
 from itschool_api.pagination import Page
-
-Phone = Annotated[str, StringConstraints(max_length=30, pattern=r"^\+?[0-9 ./()-]+$")]
 
 
 class NewClassGroup(Form):
