@@ -30,6 +30,7 @@ from itschool_api.database import APPLICATION_ROLE, Sessions
 from itschool_api.settings import Settings
 from tests.kit import School, open_school
 from tests.outbox.post import Post
+from tests.spare import Spare
 
 _OWNER_URL = "ITSCHOOL_TEST_OWNER_URL"
 _TEMPLATE = "itschool_template"
@@ -189,3 +190,16 @@ async def post(settings: Settings, app: FastAPI, database_url: str, owner: Async
     async with owner.begin() as connection:
         await connection.execute(text("TRUNCATE pgqueuer"))
     return Post(settings, app, database_url)
+
+
+@pytest.fixture
+async def spare(worker_id: str) -> AsyncIterator[Spare]:
+    admin_url = make_url(os.environ["ITSCHOOL_TEST_OWNER_URL"]).set(
+        drivername="postgresql", database="postgres"
+    )
+    admin = await asyncpg.connect(admin_url.render_as_string(hide_password=False))
+    made = Spare(f"itschool_spare_{worker_id}", admin)
+    await made.make()
+    yield made
+    await made.drop()
+    await admin.close()

@@ -299,7 +299,9 @@ def counted_statements(app: FastAPI) -> Iterator[list[str]]:
     statements: list[str] = []
 
     def note(*arguments: Any) -> None:
-        statements.append(arguments[2])
+        # The process looks for new keys from time to time, whatever is asked meanwhile.
+        if "signing_keys" not in arguments[2]:
+            statements.append(arguments[2])
 
     event.listen(engine, "before_cursor_execute", note)
     try:

@@ -1,57 +1,17 @@
 """What a load balancer is told: alive, ready, and why not (REL-20)."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 from fastapi import FastAPI
-from sqlalchemy.engine import make_url
 
 from itschool_api.app import create_app
-from itschool_api.database import APPLICATION_ROLE
 from itschool_api.settings import Settings
 from tests.kit import client_of, ok, problem
+from tests.spare import Spare
 
 pytestmark = pytest.mark.anyio
-
-
-class Spare:
-    """A database of the test's own, which it may break."""
-
-    def __init__(self, name: str, admin: asyncpg.Connection) -> None:
-        self.name = name
-        self._admin = admin
-        self._owner = make_url(os.environ["ITSCHOOL_TEST_OWNER_URL"]).set(database=name)
-        role = self._owner.set(username=APPLICATION_ROLE, password=None)
-        self.url = role.render_as_string(hide_password=False)
-
-    async def make(self) -> None:
-        await self.drop()
-        await self._admin.execute(f"CREATE DATABASE {self.name} TEMPLATE itschool_template")
-
-    async def drop(self) -> None:
-        await self._admin.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
-
-    async def run(self, statement: str) -> None:
-        plain = self._owner.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = await asyncpg.connect(plain)
-        await connection.execute(statement)
-        await connection.close()
-
-
-@pytest.fixture
-async def spare(worker_id: str) -> AsyncIterator[Spare]:
-    admin_url = make_url(os.environ["ITSCHOOL_TEST_OWNER_URL"]).set(
-        drivername="postgresql", database="postgres"
-    )
-    admin = await asyncpg.connect(admin_url.render_as_string(hide_password=False))
-    made = Spare(f"itschool_spare_{worker_id}", admin)
-    await made.make()
-    yield made
-    await made.drop()
-    await admin.close()
 
 
 @pytest.fixture

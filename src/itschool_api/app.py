@@ -18,8 +18,8 @@ from starlette.types import Receive, Scope, Send
 from itschool_api import docs, errors, health, middleware, openapi
 from itschool_api.audit import endpoints as audit_endpoints
 from itschool_api.auth import endpoints as auth_endpoints
+from itschool_api.auth import key_set_endpoints, session_endpoints, signing_keys, tokens
 from itschool_api.auth import service as auth
-from itschool_api.auth import session_endpoints, tokens
 from itschool_api.banking import endpoints as banking_endpoints
 from itschool_api.dashboard import endpoints as dashboard_endpoints
 from itschool_api.database import create_engine, create_sessions
@@ -38,6 +38,7 @@ from itschool_api.wallets import endpoints as wallets_endpoints
 _ROUTERS = (
     auth_endpoints.router,
     session_endpoints.router,
+    key_set_endpoints.router,
     schools_endpoints.router,
     dashboard_endpoints.router,
     wallets_endpoints.router,
@@ -79,8 +80,13 @@ class _Api(FastAPI):
         await super().__call__(scope, receive, send)
 
 
-def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
-    """Return the application; `database_url` stands in for the settings' own."""
+def create_app(
+    settings: Settings, database_url: str | None = None, ring: tokens.KeyRing | None = None
+) -> FastAPI:
+    """Return the application; `database_url` stands in for the settings' own.
+
+    `ring` are the signing keys, where somebody has loaded them already.
+    """
     url = database_url or settings.database_url
 
     @asynccontextmanager
@@ -91,12 +97,15 @@ def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
         state = app.state
         state.sessions = create_sessions(engine)
         secret = settings.secret_key.get_secret_value()
-        state.keys = await auth.load_key_ring(state.sessions, secret, settings.public_url)
-        state.authority = authority(settings, state.keys)
+        keys = ring or await signing_keys.load(state.sessions, secret, settings.public_url)
+        state.keys = signing_keys.LiveKeyRing(state.sessions, keys)
+        state.authority = authority(settings, keys)
         state.storage = Storage(settings.data_dir / "files")
         state.importing = asyncio.Semaphore(1)
+        keeping_up = asyncio.create_task(state.keys.keep_up())
         _log.info("api.ready")
         yield
+        keeping_up.cancel()
         await engine.dispose()
         _log.info("api.stopped")
 

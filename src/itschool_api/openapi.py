@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from itschool_api import errors
-from itschool_api.auth.authenticate import InsufficientScope, InvalidApiKey
+from itschool_api.auth.authenticate import InsufficientScope, InvalidApiKey, PasswordNotSet
 from itschool_api.auth.tokens import InvalidAccessToken
 
 DESCRIPTION = """
@@ -93,7 +93,13 @@ def _complete(operation: dict[str, Any]) -> None:
     responses.pop("422", None) if _is_framework_422(responses.get("422")) else None
     always: list[type[errors.Refusal]] = []
     if operation.get("security"):
-        always += [errors.Unauthenticated, InvalidAccessToken, InvalidApiKey, InsufficientScope]
+        always += [
+            errors.Unauthenticated,
+            InvalidAccessToken,
+            InvalidApiKey,
+            InsufficientScope,
+            PasswordNotSet,
+        ]
     if operation.get("parameters") or operation.get("requestBody"):
         always.append(errors.ValidationFailed)
     if operation.get("requestBody"):

@@ -18,6 +18,7 @@ PUBLIC: Final = frozenset(
         "create_token",
         "request_login_token",
         "redeem_login_token",
+        "read_key_set",
         "read_liveness",
         "read_readiness",
     }

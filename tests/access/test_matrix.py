@@ -126,7 +126,10 @@ async def test_a_session_from_a_login_token_may_only_set_the_password(
     method, path = next((m, p) for n, m, p, _ in operations(app) if n == name)
     request = await request_for(name, world, path)
 
-    assert (await call(world.restricted, method, request))[0] == 403
+    status, body = await call(world.restricted, method, request)
+
+    assert status == 403
+    assert "/problems/password-not-set" in body
 
 
 @pytest.mark.parametrize("name", [*RULES])

@@ -18,8 +18,8 @@ from jose import jwk, jwt
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from itschool_api.auth import service as auth
-from itschool_api.auth import tokens
+from itschool_api import clock
+from itschool_api.auth import signing_keys, tokens
 from itschool_api.auth.caller import Role
 from itschool_api.database import create_engine, create_sessions
 from itschool_api.settings import Settings
@@ -284,10 +284,11 @@ async def test_processes_that_start_together_agree_on_one_key(
     secret = settings.secret_key.get_secret_value()
     engines = [create_engine(database_url, pool_size=1) for _ in range(6)]
     rings = await asyncio.gather(
-        *(auth.load_key_ring(create_sessions(each), secret, "https://x") for each in engines)
+        *(signing_keys.load(create_sessions(each), secret, "https://x") for each in engines)
     )
     for engine in engines:
         await engine.dispose()
 
-    assert len({ring._newest for ring in rings}) == 1  # noqa: SLF001
-    assert {len(ring._verifying) for ring in rings} == {1}  # noqa: SLF001
+    now = clock.now()
+    assert {len(ring.public(now)) for ring in rings} == {1}
+    assert len({ring.public(now)[0]["kid"] for ring in rings}) == 1

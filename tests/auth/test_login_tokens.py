@@ -91,7 +91,7 @@ async def test_the_whole_way_in_from_the_invitation_to_the_next_login(
     assert pair["scope"] == "password:write"
     async with client_of(app, pair["access_token"]) as restricted:
         for url in ("/v1/me", "/v1/wallets", "/v1/school-years", "/v1/dashboard"):
-            problem(await restricted.get(url), 403, "insufficient-scope")
+            problem(await restricted.get(url), 403, "password-not-set")
         fresh = ok(await restricted.put("/v1/me/password", json={"new_password": PASSWORD}))
         assert (
             await restricted.put("/v1/me/password", json={"new_password": "again again"})

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
+import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer, OAuth2PasswordBearer, SecurityScopes
 from structlog.contextvars import bind_contextvars
@@ -18,6 +19,7 @@ from itschool_api.auth.caller import Caller, Role, Scope
 from itschool_api.auth.repository import ApiKeys, UserSessions
 from itschool_api.database import Transaction, enter_school
 
+_log = structlog.get_logger(__name__)
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOUCH_EVERY = timedelta(minutes=1)
 
@@ -47,6 +49,10 @@ class InsufficientScope(errors.Forbidden):
     """Your role or API key does not allow this."""
 
 
+class PasswordNotSet(errors.Forbidden):
+    """Set your password first (`PUT /v1/me/password`): a login token lets you do nothing else."""
+
+
 async def authenticate(
     scopes: SecurityScopes,
     request: Request,
@@ -57,14 +63,15 @@ async def authenticate(
     """Establish who calls, enter their school, and hold them to the operation's scopes.
 
     Roles and sessions are read anew at each request, so that their end counts from the next one.
-    Raises `Unauthenticated`, `InvalidAccessToken`, `InvalidApiKey`, `InsufficientScope`.
+    Raises `Unauthenticated`, `InvalidAccessToken`, `InvalidApiKey`, `InsufficientScope`,
+    `PasswordNotSet`.
     """
     if not person:
         raise errors.Unauthenticated
     if person.startswith(credentials.API_KEY_PREFIX):
         caller = await _key_caller(session, person)
     else:
-        caller = await _user_caller(session, request.app.state.keys.verify(person))
+        caller = await _user_caller(session, await request.app.state.keys.verify(person))
     bind_contextvars(school=str(caller.school_id), caller=caller.name)
     if request.method not in _SAFE_METHODS:
         trail.begin(
@@ -75,6 +82,8 @@ async def authenticate(
             subjects=_ids(request.path_params),
         )
     missing = [scope for scope in scopes.scopes if Scope(scope) not in caller.reach]
+    if missing and caller.sets_password_only:
+        raise PasswordNotSet
     if missing:
         raise InsufficientScope(f"It needs {' and '.join(missing)}.")
     return caller
@@ -116,6 +125,7 @@ async def _key_caller(session: Transaction, text: str) -> Caller:
     keys = ApiKeys(session)
     key = await keys.valid(given.school_id, given.key_id, now)
     if key is None or not hmac.compare_digest(key.secret_sha256, tokens.sha256(given.secret)):
+        _log.warning("api_key.refused", school=str(given.school_id), key=str(given.key_id))
         raise InvalidApiKey
     if key.last_used_at is None or key.last_used_at < now - _TOUCH_EVERY:
         await keys.touch(key, now)

@@ -165,6 +165,11 @@ class Caller:
     roles: frozenset[Role]
     reach: Mapping[Scope, Reach]
 
+    @property
+    def sets_password_only(self) -> bool:
+        """Whether a login token opened the session, which may do nothing else."""
+        return self.reach.keys() == reach_of_new_user().keys()
+
     def sees_school(self, scope: Scope) -> bool:
         """Tell whether `scope` reaches everything of the school, not only one's own."""
         return self.reach.get(scope) is Reach.SCHOOL

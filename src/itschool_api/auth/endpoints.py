@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response, Security
-from pydantic import BeforeValidator, SecretStr
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from itschool_api import errors, pagination
@@ -76,7 +76,7 @@ async def create_token(
         UUID | None, Form(description="For people who belong to several schools.")
     ] = None,
     label: Annotated[
-        Annotated[Name, BeforeValidator(str.strip)] | None,
+        Name | None,
         Form(description="What to call the new session.", examples=["An's phone"]),
     ] = None,
     transport: Annotated[
@@ -191,7 +191,11 @@ async def log_out(response: Response, session: Transaction, caller: Anyone) -> N
         refresh_cookie.clear(response)
 
 
-@router.post("/api-keys", status_code=HTTPStatus.CREATED)
+@router.post(
+    "/api-keys",
+    status_code=HTTPStatus.CREATED,
+    responses=errors.responses(service.ApiKeyEndsInThePast),
+)
 async def create_api_key(session: Transaction, caller: KeyMaker, form: NewApiKey) -> CreatedApiKey:
     """Make an API key for a program of the school; the key is shown this once."""
     key, text = await service.create_api_key(

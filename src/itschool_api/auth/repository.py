@@ -25,6 +25,8 @@ from itschool_api.auth.models import (
 )
 from itschool_api.database import school_setting
 
+_SIGNING_KEYS = 0x6B65_7972_696E_67  # any number that nothing else locks
+
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
@@ -332,14 +334,20 @@ class SigningKeys:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def living(self) -> Sequence[tuple[str, bytes]]:
-        """Return the keys that verify, oldest first."""
-        query = (
-            select(SigningKey.kid, SigningKey.encrypted_key)
-            .where(SigningKey.retired_at.is_(None))
-            .order_by(SigningKey.created_at, SigningKey.kid)
+    async def all(self) -> Sequence[SigningKey]:
+        """Return every key, oldest first, retired ones too."""
+        query = select(SigningKey).order_by(SigningKey.created_at, SigningKey.kid)
+        return (await self._session.execute(query)).scalars().all()
+
+    async def alone(self) -> None:
+        """Let no other transaction change the keys meanwhile."""
+        await self._session.execute(select(func.pg_advisory_xact_lock(_SIGNING_KEYS)))
+
+    async def forget(self, retired_before: datetime) -> None:
+        """Delete the keys that were retired before then."""
+        await self._session.execute(
+            delete(SigningKey).where(SigningKey.retired_at < retired_before)
         )
-        return [(row.kid, row.encrypted_key) for row in await self._session.execute(query)]
 
 
 class KnownOrigins:

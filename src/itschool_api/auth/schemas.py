@@ -33,6 +33,7 @@ Password = Annotated[
         strip_whitespace=False, min_length=passwords.SHORTEST, max_length=passwords.LONGEST
     ),
     AfterValidator(_more_than_blanks),
+    told_as(r"\S"),
 ]
 UserName = Annotated[
     str, StringConstraints(max_length=254), AfterValidator(printable), told_as(LINES)
@@ -105,6 +106,24 @@ class NewPassword(Form):
         description="How the new refresh token travels; without it, as the present one's does.",
         examples=[None],
     )
+
+
+class PublicKey(Document):
+    """The public part of a key that signs access tokens (RFC 7517, RFC 7518 6.2)."""
+
+    kid: str = Field(max_length=64, examples=["01936f9a4c1e7b0f8a5d3c2b1a09f8e7"])
+    kty: Literal["EC"] = Field(examples=["EC"])
+    crv: Literal["P-256"] = Field(examples=["P-256"])
+    alg: Literal["ES256"] = Field(examples=["ES256"])
+    use: Literal["sig"] = Field("sig", examples=["sig"])
+    x: str = Field(max_length=64, examples=["f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"])
+    y: str = Field(max_length=64, examples=["x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"])
+
+
+class KeySet(Document):
+    """The keys that access tokens are verified with."""
+
+    keys: list[PublicKey] = Field(max_length=100)
 
 
 class Session(Document):

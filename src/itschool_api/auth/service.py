@@ -9,7 +9,6 @@ from uuid import UUID
 
 import anyio.to_thread
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, trail
@@ -18,23 +17,23 @@ from itschool_api.auth import credentials, passwords, tokens, user_names
 from itschool_api.auth.caller import Role, Scope
 from itschool_api.auth.models import (
     ApiKey,
-    SigningKey,
     User,
 )
 from itschool_api.auth.repository import (
     ApiKeys,
-    SigningKeys,
     Users,
 )
-from itschool_api.database import Sessions, new_id, refusing
-
-_FIRST_KEY = 0x6B65_7972_696E_67  # any number that nothing else locks
+from itschool_api.database import new_id, refusing
 
 _log = structlog.get_logger(__name__)
 
 
 class ApiKeyNotFound(errors.NotFound):
     """There is no such API key."""
+
+
+class ApiKeyEndsInThePast(errors.Unprocessable):
+    """This API key would have ended before it began: `expires_at` lies in the past."""
 
 
 class UserNameTaken(errors.Conflict):
@@ -51,22 +50,6 @@ class Authority:
     origin_key: bytes
     access_life: timedelta
     session_life: timedelta
-
-
-async def load_key_ring(sessions: Sessions, secret: str, issuer: str) -> tokens.KeyRing:
-    """Return the living keys, making the first one if there is none."""
-    async with sessions.begin() as session:
-        # Processes that start together agree on one first key.
-        await session.execute(select(func.pg_advisory_xact_lock(_FIRST_KEY)))
-        keys = await SigningKeys(session).living()
-        if not keys:
-            kid, encrypted = tokens.new_signing_key(secret)
-            now = clock.now()
-            session.add(
-                SigningKey(kid=kid, encrypted_key=encrypted, created_at=now, signs_from=now)
-            )
-    async with sessions.begin() as session:
-        return tokens.KeyRing(secret, issuer, await SigningKeys(session).living())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +186,14 @@ async def create_api_key(
     expires_at: datetime | None,
     by: str,
 ) -> tuple[ApiKey, str]:
-    """Make an API key; its text is returned this once and stored as a hash."""
+    """Make an API key; its text is returned this once and stored as a hash.
+
+    Raises `ApiKeyEndsInThePast`.
+    """
     text = credentials.new_api_key(school_id, new_id())
+    now = clock.now()
+    if expires_at is not None and expires_at <= now:
+        raise ApiKeyEndsInThePast
     key = ApiKey(
         school_id=school_id,
         id=text.key_id,
@@ -212,11 +201,12 @@ async def create_api_key(
         secret_sha256=tokens.sha256(text.secret),
         scopes=sorted(frozenset(scopes) & policy.KEY_SCOPES),
         created_by=by,
-        created_at=clock.now(),
+        created_at=now,
         expires_at=expires_at,
     )
     session.add(key)
     await session.flush()
+    _log.info("api_key.made", key=str(key.id), scopes=key.scopes)
     trail.about(session, key=key.id)
     return key, str(text)
 
@@ -226,6 +216,7 @@ async def revoke_api_key(session: AsyncSession, school_id: UUID, key_id: UUID) -
     key = await ApiKeys(session).revoke(school_id, key_id, clock.now())
     if key is None:
         raise ApiKeyNotFound
+    _log.info("api_key.revoked", key=str(key.id))
     return key
 
 

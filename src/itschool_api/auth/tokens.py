@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -20,7 +20,7 @@ from jose import jwk, jwt
 from jose.constants import ALGORITHMS
 from jose.exceptions import JOSEError
 
-from itschool_api import errors
+from itschool_api import clock, errors
 from itschool_api.database import new_id
 
 _ALGORITHM: Final = ALGORITHMS.ES256
@@ -65,25 +65,109 @@ class WrongSecretKey(Exception):
     """The signing keys were encrypted under another secret key: give the one from before."""
 
 
-class KeyRing:
-    """The keys that sign and verify; the newest signs."""
+class UnknownKey(InvalidAccessToken):
+    """The access token is not valid, or not any more."""
 
-    def __init__(self, secret: str, issuer: str, keys: Sequence[tuple[str, bytes]]) -> None:
-        """Take the keys as `(kid, encrypted)`, oldest first; raises `WrongSecretKey`."""
+    @classmethod
+    def code(cls) -> str:
+        """Tell callers no more than of any other invalid token."""
+        return InvalidAccessToken.code()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A signing key, as the database keeps it."""
+
+    kid: str
+    encrypted: bytes
+    signs_from: datetime
+    retired_at: datetime | None
+    """From when its tokens are refused; it may lie ahead."""
+
+
+class Dated(Protocol):
+    """A key in any form, with its times."""
+
+    @property
+    def kid(self) -> str:
+        """Its id."""
+
+    @property
+    def signs_from(self) -> datetime:
+        """From when it signs, if no newer one does."""
+
+    @property
+    def retired_at(self) -> datetime | None:
+        """From when its tokens are refused; it may lie ahead."""
+
+
+Key = TypeVar("Key", bound=Dated)
+
+
+def is_alive(key: Dated, now: datetime) -> bool:
+    """Tell whether a key verifies."""
+    return key.retired_at is None or key.retired_at > now
+
+
+def signer(keys: Sequence[Key], now: datetime) -> Key:
+    """Return the key that signs: of the living, the newest whose time has come."""
+    living = [key for key in keys if is_alive(key, now)] or keys
+    ready = [key for key in living if key.signs_from <= now]
+    if ready:
+        return max(ready, key=lambda key: (key.signs_from, key.kid))
+    # All are still to come: a clock is late.
+    return min(living, key=lambda key: (key.signs_from, key.kid))
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A key, ready for use."""
+
+    kid: str
+    signing: Any
+    verifying: Any
+    signs_from: datetime
+    retired_at: datetime | None
+
+
+class KeyRing:
+    """The keys that sign and verify: the newest whose time has come signs."""
+
+    def __init__(self, secret: str, issuer: str, keys: Sequence[StoredKey]) -> None:
+        """Take the keys; raises `WrongSecretKey`."""
         self._issuer = issuer
-        self._signing: dict[str, Any] = {}
-        self._verifying: dict[str, Any] = {}
-        box = _box(secret)
-        for kid, encrypted in keys:
-            try:
-                pem = box.decrypt(encrypted).decode()
-            except InvalidToken as error:
-                raise WrongSecretKey(WrongSecretKey.__doc__) from error
-            # Key objects, not PEM: parsing it at each request doubles the cost.
-            signing = jwk.construct(pem, _ALGORITHM)
-            self._signing[kid] = signing
-            self._verifying[kid] = signing.public_key()
-        self._newest = keys[-1][0]
+        self._box = _box(secret)
+        self._keys: dict[str, _Key] = {}
+        self.replace(keys)
+
+    def replace(self, keys: Sequence[StoredKey]) -> None:
+        """Take these keys in place of the present ones; raises `WrongSecretKey`."""
+        self._keys = {key.kid: self._ready(key) for key in keys}
+
+    def _ready(self, key: StoredKey) -> _Key:
+        known = self._keys.get(key.kid)
+        # Key objects, not PEM: parsing it at each request doubles the cost.
+        signing = known.signing if known else self._opened(key)
+        verifying = known.verifying if known else signing.public_key()
+        return _Key(key.kid, signing, verifying, key.signs_from, key.retired_at)
+
+    def _opened(self, key: StoredKey) -> Any:
+        try:
+            return jwk.construct(self._box.decrypt(key.encrypted).decode(), _ALGORITHM)
+        except InvalidToken as error:
+            raise WrongSecretKey(WrongSecretKey.__doc__) from error
+
+    def knows(self, kid: object) -> bool:
+        """Tell whether a key of that id is here, retired or not."""
+        return isinstance(kid, str) and kid in self._keys
+
+    def public(self, now: datetime) -> list[dict[str, str]]:
+        """Return the public parts of the keys that verify, those to come included (RFC 7517)."""
+        return [
+            {name: _text(value) for name, value in key.verifying.to_dict().items()} | {"kid": kid}
+            for kid, key in self._keys.items()
+            if is_alive(key, now)
+        ]
 
     def sign(self, claims: Claims, now: datetime, life: timedelta) -> str:
         """Return an access token that is valid from `now` for `life`."""
@@ -97,18 +181,23 @@ class KeyRing:
             "exp": int((now + life).timestamp()),
             "jti": new_id().hex,
         }
-        key = self._signing[self._newest]
-        return str(jwt.encode(payload, key, _ALGORITHM, headers={"kid": self._newest}))
+        key = signer([*self._keys.values()], now)
+        return str(jwt.encode(payload, key.signing, _ALGORITHM, headers={"kid": key.kid}))
 
     def verify(self, token: str) -> Claims:
-        """Return what a token says; raises `InvalidAccessToken`."""
+        """Return what a token says; raises `InvalidAccessToken`, `UnknownKey`."""
         try:
             header = jwt.get_unverified_header(token)
             if _REFUSED_HEADERS & header.keys() or header.get("alg") != _ALGORITHM:
                 raise InvalidAccessToken
+            if not self.knows(header.get("kid")):
+                raise UnknownKey
+            key = self._keys[header["kid"]]
+            if not is_alive(key, clock.now()):
+                raise InvalidAccessToken
             payload = jwt.decode(
                 token,
-                self._verifying[header["kid"]],
+                key.verifying,
                 algorithms=[_ALGORITHM],
                 audience=_AUDIENCE,
                 issuer=self._issuer,
@@ -126,6 +215,10 @@ class KeyRing:
             RecursionError,  # a header of ten thousand brackets
         ) as error:
             raise InvalidAccessToken from error
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _box(secret: str) -> Fernet:

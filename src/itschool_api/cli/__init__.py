@@ -18,6 +18,7 @@ class _Commands(TyperGroup):
         "coda": "coda:app",
         "db": "db:app",
         "demo": "demo:demo",
+        "keys": "keys:app",
         "ledger": "ledger:app",
         "openapi": "openapi:app",
         "school": "school:app",

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from itschool_api import schema
 from itschool_api import worker as workers
 from itschool_api.app import authority, create_app
-from itschool_api.auth import service as auth
+from itschool_api.auth import signing_keys
+from itschool_api.auth.tokens import KeyRing
 from itschool_api.cli import runtime
 from itschool_api.settings import Settings
 
@@ -42,9 +43,9 @@ def serve(
     settings = runtime.settings()
     with runtime.database(settings) as (url, _):
         # Said in one line here; inside the server it would be a traceback.
-        runtime.run(_refuse_to_start(settings, url))
+        ring = runtime.run(_refuse_to_start(settings, url))
         uvicorn.run(
-            create_app(settings, url),
+            create_app(settings, url, ring),
             host=host,
             port=port,
             log_config=None,
@@ -56,8 +57,11 @@ def serve(
         )
 
 
-async def _refuse_to_start(settings: Settings, url: str) -> None:
-    """End where the tables are not the newest, the role is too strong, or the secret another."""
+async def _refuse_to_start(settings: Settings, url: str) -> KeyRing:
+    """Return the signing keys.
+
+    End where the tables are not the newest, the role is too strong, or the secret another.
+    """
     async with runtime.sessions_of(url) as sessions:
         async with sessions() as session:
             query = text("SELECT version_num FROM alembic_version")
@@ -71,24 +75,22 @@ async def _refuse_to_start(settings: Settings, url: str) -> None:
                 "a superuser, or the tables' owner. Use the role itschool_app."
             )
         secret = settings.secret_key.get_secret_value()
-        await auth.load_key_ring(sessions, secret, settings.public_url)
+        return await signing_keys.load(sessions, secret, settings.public_url)
 
 
 def worker() -> None:
     """Do the jobs that wait in the database, such as sending e-mails, until interrupted."""
     settings = runtime.settings()
     with runtime.database(settings) as (url, _):
-        runtime.run(_refuse_to_start(settings, url))
-        runtime.run(work(settings, url))
+        ring = runtime.run(_refuse_to_start(settings, url))
+        runtime.run(work(settings, url, ring))
 
 
-async def work(settings: Settings, url: str) -> None:
+async def work(settings: Settings, url: str, ring: KeyRing) -> None:
     """Do jobs until SIGINT or SIGTERM; what is under way is finished first."""
     async with runtime.sessions_of(url) as sessions:
-        secret = settings.secret_key.get_secret_value()
-        keys = await auth.load_key_ring(sessions, secret, settings.public_url)
         prepared = workers.Worker(
-            settings, sessions, authority(settings, keys), workers.delivery_of(settings)
+            settings, sessions, authority(settings, ring), workers.delivery_of(settings)
         )
         task = asyncio.ensure_future(workers.run(prepared, url))
         loop = asyncio.get_running_loop()
