@@ -18,7 +18,7 @@ from pgqueuer.models import Schedule
 from pgqueuer.types import QueueExecutionMode
 from sqlalchemy.engine import make_url
 
-from itschool_api import jobs
+from itschool_api import jobs, logs
 from itschool_api.auth.login_tokens import LOGIN_TOKEN_JOB
 from itschool_api.auth.notices import Notice
 from itschool_api.auth.service import Authority
@@ -68,9 +68,14 @@ class Worker:
             await sending.send(office, ids["school"], ids["mail"], is_last_try=is_last_try)
         except TryAgain:
             _try_again(job)
-        except Exception:
+        except Exception as error:
+            _log.error(
+                "mail.crashed",
+                mail=str(ids["mail"]),
+                error=type(error).__name__,
+                traceback=logs.places(error),
+            )
             if not is_last_try:
-                _log.exception("mail.crashed", mail=str(ids["mail"]))
                 _try_again(job)
             await sending.give_up(office, ids["school"], ids["mail"])
             raise
@@ -134,13 +139,17 @@ async def run(worker: Worker, database_url: str) -> None:
         _log.info("worker.stopped")
 
 
-async def work(queue: PgQueuer, mode: QueueExecutionMode = QueueExecutionMode.continuous) -> None:
-    """Do the jobs of a queue, and go on for ever or until none is left."""
+async def work(
+    queue: PgQueuer,
+    mode: QueueExecutionMode = QueueExecutionMode.continuous,
+    pause: timedelta = timedelta(seconds=5),
+) -> None:
+    """Do the jobs of a queue, and go on for ever or until none is left.
+
+    It hears of new jobs at once; after a `pause` it looks for what it may not have heard of.
+    """
     await queue.run(
-        dequeue_timeout=timedelta(seconds=5),
-        batch_size=_BATCH,
-        max_concurrent_tasks=_AT_ONCE,
-        mode=mode,
+        dequeue_timeout=pause, batch_size=_BATCH, max_concurrent_tasks=_AT_ONCE, mode=mode
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email.message import EmailMessage
 
 import asyncpg
@@ -68,7 +69,7 @@ class Post:
         """Do all jobs that wait, through the real queue."""
         async with asyncio.timeout(20), self.connection() as connection:
             queue = worker.queue_of(self.worker(delivery), connection)
-            await worker.work(queue, QueueExecutionMode.drain)
+            await worker.work(queue, QueueExecutionMode.drain, timedelta(seconds=0.1))
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
