@@ -1,8 +1,11 @@
 """The demonstration as people start it: a process, a port, a folder."""
 
+import email
 import json
 import stat
 import subprocess
+import time
+from email.policy import default as default_policy
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from itschool_api.banking.matching import Cause
 from itschool_api.cli import app, posting
 from itschool_api.demo.folder import FolderRefused, held
 from tests.demo.process import ITSCHOOL, PATIENCE_SECONDS, START_SECONDS, Demo
+from tests.outbox.post import token_in
 
 
 def get(client: httpx2.Client, path: str, **parameters: str) -> Any:
@@ -26,6 +30,7 @@ def get(client: httpx2.Client, path: str, **parameters: str) -> Any:
 def test_when_it_is_ready_it_says_in_one_line_where_and_for_whom(demo: Demo) -> None:
     assert demo.ready.keys() == {
         "url",
+        "mails",
         "api_key",
         "coda_file",
         "parent",
@@ -117,6 +122,37 @@ def test_the_next_file_tops_up_the_parents_wallet_and_pays_an_invoice(demo: Demo
 
 def balance(dashboard: Any) -> int:
     return sum(wallet["balance_cents"] for wallet in dashboard["wallets"])
+
+
+def test_its_mailbox_shows_the_way_in_and_nothing_runs_in_it(demo: Demo) -> None:
+    """A newcomer plays the forgotten password: asks, opens the mail, types the token."""
+    with demo.as_("parent") as parent:
+        address = get(parent, "/v1/me")["email"]
+    with httpx2.Client(base_url=demo.ready["url"], timeout=PATIENCE_SECONDS) as anyone:
+        before = len(get(anyone, "/demo/mails")["items"])
+        anyone.post("/v1/auth/login-tokens", json={"email": address})
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(kept := get(anyone, "/demo/mails")["items"]) == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        newest = kept[0]
+        assert newest["to"] == address
+        shown = anyone.get(newest["url"])
+        assert shown.headers["content-type"].startswith("text/html")
+        policy = shown.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "sandbox" in policy
+        assert "allow-scripts" not in policy
+        source = anyone.get(f"{newest['url']}.eml")
+        assert source.headers["content-type"] == "message/rfc822"
+        message = email.message_from_bytes(source.content, policy=default_policy)
+        assert message["To"] == address
+        token = token_in(message)
+        assert token in shown.text
+        pair = anyone.post("/v1/auth/login-tokens/redeem", json={"token": token})
+        assert pair.json()["scope"] == "password:write"
+        for name in ("nothing", "..%2Fsecret", "%2e%2e", newest["id"] + "x"):
+            assert anyone.get(f"/demo/mails/{name}").status_code == 404
 
 
 def run_import(demo: Demo, *arguments: str | Path) -> Any:

@@ -44,7 +44,7 @@ def printed(demo: Demo, folder: Path) -> list[str]:
     assert walked.returncode == 0, walked.stdout + walked.stderr
     assert walked.stderr == ""
     _, *parts = walked.stdout.split("---\n")
-    assert len(parts) == len(blocks) == 7
+    assert len(parts) == len(blocks) == 8
     return parts
 
 
@@ -79,3 +79,9 @@ def test_afterwards_one_invoice_is_left_to_pay(printed: list[str]) -> None:
     left = [line for line in printed[6].splitlines() if "  issued  " in line]
     assert len(left) == 1
     assert "  paid  0  " in printed[6]
+
+
+def test_the_login_token_lies_in_the_mailbox(printed: list[str]) -> None:
+    newest = json.loads(printed[7])["items"][0]
+    assert newest["id"].startswith("login_token.")
+    assert newest["url"] == f"/demo/mails/{newest['id']}"

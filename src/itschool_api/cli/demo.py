@@ -28,6 +28,7 @@ from itschool_api import worker as workers
 from itschool_api.app import create_app
 from itschool_api.cli import runtime
 from itschool_api.database import APPLICATION_ROLE
+from itschool_api.demo import mailbox
 from itschool_api.demo.filling import ACCOUNTANT, MANAGER, PARENT, fill
 from itschool_api.demo.folder import Folder, FolderRefused, held
 from itschool_api.demo.people import Login
@@ -145,6 +146,7 @@ def _run(folder: Folder, listener: socket.socket, progress: _Progress, *, as_jso
     try:
         _upgrade(server, folder)
         app = create_app(settings, server.url(APPLICATION_ROLE))
+        app.include_router(mailbox.router(folder.mails))
         config = _config(app)
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as loop:
             api_key = folder.api_key() or loop.run(_fill(folder, server, progress.tell))
@@ -267,6 +269,7 @@ def _url(listener: socket.socket) -> str:
 def _print_json(url: str, api_key: str, folder: Folder) -> None:
     ready = {
         "url": url,
+        "mails": f"{url}/demo/mails",
         "api_key": api_key,
         "coda_file": str(folder.next_file),
         "parent": _login(PARENT),
@@ -287,6 +290,7 @@ The demonstration runs; Ctrl-C ends it. Its data stay in {folder.path}.
 
   API             {url}
   Documentation   {url}/docs
+  Mailbox         {url}/demo/mails   (all e-mails stay here)
 
   Parent          {PARENT.user_name} / {PARENT.password}   (two children, 2 invoices to pay)
   Manager         {MANAGER.user_name} / {MANAGER.password}

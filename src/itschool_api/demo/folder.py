@@ -33,6 +33,11 @@ class Folder:
         """Return where the bank's next file lies."""
         return self.path / "next.cod"
 
+    @property
+    def mails(self) -> Path:
+        """Return where e-mails are kept, for want of a mail server."""
+        return self.path / "mails"
+
     def secret(self) -> str:
         """Return the demonstration's own secret, made at the first call."""
         kept = self.path / "secret"
@@ -58,7 +63,7 @@ class Folder:
         if (database / "postmaster.pid").exists():
             # One that a killed demonstration left is this one's now.
             replace(embedded.start(database), owned=True).stop()
-        for each in (database, self.path / "files", self.path / "mails"):
+        for each in (database, self.path / "files", self.mails):
             shutil.rmtree(each, ignore_errors=True)
         self.next_file.unlink(missing_ok=True)
 
