@@ -49,7 +49,9 @@ async def _promote_students(world: World) -> Request:
     ids = world.ours.ids
     form = {"school_year_id": ids["next_school_year"], "from_school_year_id": ids["school_year"]}
     classes = [{"from_class_group_id": ids["class_group"], "to_name": "4B"}]
-    students = [{"student_id": ids["student"], "to_class_group_id": ids["next_class_group"]}]
+    # Somebody new, for whom there is something to do.
+    student = await world.ours.fresh_student(ids["class_group"])
+    students = [{"student_id": student, "to_class_group_id": ids["next_class_group"]}]
     return {"json": form | {"class_groups": classes, "students": students}}
 
 

@@ -71,11 +71,16 @@ class Objects:
         )
         return str(waiting["items"][0]["id"])
 
-    async def fresh_student(self) -> str:
+    async def fresh_student(self, class_group_id: str | None = None) -> str:
         """Enrol a student who is in no family, and return the id."""
         student = ok(
             await self.school.manager.post(
-                "/v1/students", json={"first_name": "Jef", "last_name": "Claes"}
+                "/v1/students",
+                json={
+                    "first_name": "Jef",
+                    "last_name": "Claes",
+                    "class_group_id": class_group_id,
+                },
             ),
             201,
         )
