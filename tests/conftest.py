@@ -24,10 +24,11 @@ from sqlalchemy.pool import NullPool
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from itschool_api import embedded, logs, schema
+from itschool_api import clock, embedded, logs, schema
 from itschool_api.app import create_app
 from itschool_api.database import APPLICATION_ROLE, Sessions
 from itschool_api.settings import Settings
+from tests.auth.authenticator import Watch, beginning_of_a_window
 from tests.kit import School, open_school
 from tests.outbox.post import Post
 from tests.spare import Spare
@@ -164,6 +165,14 @@ def log() -> Iterator[io.StringIO]:
     yield stream
     root.handlers = handlers
     root.setLevel(level)
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """The program's clock, stopped where limits begin to count anew."""
+    found = Watch(beginning_of_a_window())
+    monkeypatch.setattr(clock, "now", lambda: found.at)
+    return found
 
 
 @pytest.fixture

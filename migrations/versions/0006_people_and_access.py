@@ -185,7 +185,8 @@ def upgrade() -> None:
     op.create_table(
         "second_factors",
         sa.Column("user_id", sa.Uuid(), nullable=False),
-        sa.Column("encrypted_secret", sa.LargeBinary(), nullable=False),
+        sa.Column("encrypted_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("pending_secret", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_counter", sa.BigInteger(), nullable=True),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from email.utils import parseaddr
 from http import HTTPStatus
 from importlib.metadata import version
 
@@ -18,7 +19,13 @@ from starlette.types import Receive, Scope, Send
 from itschool_api import docs, errors, health, middleware, openapi
 from itschool_api.audit import endpoints as audit_endpoints
 from itschool_api.auth import endpoints as auth_endpoints
-from itschool_api.auth import key_set_endpoints, session_endpoints, signing_keys, tokens
+from itschool_api.auth import (
+    key_set_endpoints,
+    second_factor_endpoints,
+    session_endpoints,
+    signing_keys,
+    tokens,
+)
 from itschool_api.auth import service as auth
 from itschool_api.banking import endpoints as banking_endpoints
 from itschool_api.dashboard import endpoints as dashboard_endpoints
@@ -39,6 +46,7 @@ _ROUTERS = (
     auth_endpoints.router,
     session_endpoints.router,
     key_set_endpoints.router,
+    second_factor_endpoints.router,
     schools_endpoints.router,
     dashboard_endpoints.router,
     wallets_endpoints.router,
@@ -141,6 +149,8 @@ def authority(settings: Settings, keys: tokens.KeyRing) -> auth.Authority:
         login_token_key=tokens.derived_key(secret, "login-tokens"),
         refresh_token_key=tokens.derived_key(secret, "refresh-tokens"),
         origin_key=tokens.derived_key(secret, "known-origins"),
+        second_factor_key=tokens.derived_key(secret, "second-factors"),
+        name=parseaddr(settings.mail_from)[0] or "iT-School",
         access_life=timedelta(minutes=settings.access_token_minutes),
         session_life=timedelta(days=settings.refresh_token_days),
     )

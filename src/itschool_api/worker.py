@@ -40,6 +40,7 @@ _AT_ONCE: Final = 8
 _NOTICES: Final = {
     Notice.PASSWORD_CHANGED: outbox.Kind.PASSWORD_CHANGED,
     Notice.SECOND_FACTOR_CHANGED: outbox.Kind.SECOND_FACTOR_CHANGED,
+    Notice.RECOVERY_CODE_USED: outbox.Kind.RECOVERY_CODE_USED,
 }
 _log = structlog.get_logger(__name__)
 

@@ -32,6 +32,14 @@ _TABLE: Final = """
 log_out                     any                    204  204  204  204  204  204   204  204
 set_password                -                      200  200  200  200  200  200   200  403
 read_me                     -                      200  200  200  200  200  200   200  403
+read_second_factor          -                      200  200  200  200  200  200   200  403
+begin_second_factor         -                      201  201  201  201  201  201   201  403
+# Newcomers have none, which is told to whoever may ask.
+confirm_second_factor       -                      409  409  409  409  409  409   409  403
+renew_recovery_codes        -                      409  409  409  409  409  409   409  403
+remove_second_factor        -                      409  409  409  409  409  409   409  403
+read_school_security        -                      403  403  403  403  403  200   200  403
+set_school_security         -                      403  403  403  403  403  200   200  403
 list_school_years           school:read             200  200  200  200  200  200   200  200
 create_school_year          school:write            403  403  403  403  201  201   201  201
 promote_students            school:write            403  403  403  403  200  200   404  404

@@ -70,6 +70,31 @@ async def _end_session(world: World) -> Request:
     return {"ids": {"session": await world.ours.fresh_session()}}
 
 
+@_for("begin_second_factor")
+async def _begin_second_factor(_: World) -> Request:
+    return {"json": {"current_password": PASSWORD}}
+
+
+@_for("confirm_second_factor")
+async def _confirm_second_factor(_: World) -> Request:
+    return {"json": {"otp": "123456"}}
+
+
+@_for("renew_recovery_codes")
+async def _renew_recovery_codes(_: World) -> Request:
+    return {"json": {"current_password": PASSWORD, "otp": "123456"}}
+
+
+@_for("remove_second_factor")
+async def _remove_second_factor(_: World) -> Request:
+    return {"json": {"current_password": PASSWORD, "otp": "123456"}}
+
+
+@_for("set_school_security")
+async def _set_school_security(_: World) -> Request:
+    return {"json": {"second_factor_required": False}}
+
+
 @_for("create_api_key")
 async def _create_api_key(_: World) -> Request:
     return {"json": {"label": "Matrix", "scopes": ["events:read"]}}

@@ -9,21 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.access.policy import RULES
 from tests.access.requests import request_for
-from tests.access.test_matrix import operations
+from tests.access.test_matrix import NEEDS_NEWCOMER, operations
 from tests.access.world import FOREIGN_PERSON, World
 from tests.audit.test_audit_events import left_by
 
 pytestmark = pytest.mark.anyio
 
-# They end the session that asks for them.
-_ENDS_SESSION = frozenset({"set_password", "log_out"})
 # What hands out a person's data as a file is told although it changes nothing.
 DOWNLOADS = frozenset({"export_roll"})
 
 
 async def caller_of(world: World, caller: str, name: str) -> AsyncClient:
-    """Return a caller; a newcomer where the operation ends the session that asks for it."""
-    return await world.newcomer(caller) if name in _ENDS_SESSION else world.callers[caller]
+    """Return a caller; a newcomer where the operation needs one."""
+    return await world.newcomer(caller) if name in NEEDS_NEWCOMER else world.callers[caller]
 
 
 @pytest.mark.parametrize("name", [*RULES])

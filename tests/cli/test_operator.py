@@ -4,11 +4,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.kit import School
+from itschool_api.auth.caller import Role
+from itschool_api.auth.repository import Users
+from tests.auth.authenticator import Watch, protected
+from tests.kit import School, ok, problem
 
 pytestmark = pytest.mark.anyio
 _SECRET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEF"
@@ -69,3 +75,60 @@ async def test_a_person_is_held_to_the_contracts_forms(
         assert ended.returncode != 0
         assert said in ended.stderr
         assert "login token" not in ended.stdout
+
+
+async def test_the_operator_requires_a_second_factor_and_requires_it_no_more(
+    tmp_path: Path, database_url: str, school: School, owner: AsyncEngine
+) -> None:
+    def asked(*flag: str) -> subprocess.CompletedProcess[str]:
+        return run(tmp_path, database_url, "school", "second-factor", str(school.id), *flag)
+
+    teacher = await school.as_(Role.TEACHER)
+    assert asked("--required").returncode == 0
+    refused = await teacher.get("/v1/events")
+    problem(refused, 403, "second-factor-enrolment-required")
+    assert asked("--not-required").returncode == 0
+    assert (await teacher.get("/v1/events")).status_code == 200
+    nowhere = run(tmp_path, database_url, "school", "second-factor", str(uuid4()), "--required")
+
+    assert (nowhere.returncode, nowhere.stderr) == (1, "itschool: There is no such school.\n")
+    assert await events_of(owner, school) == [("operator", "set_school_security", {})] * 2
+
+
+async def test_a_lost_second_factor_is_reset_at_every_school_of_its_user(
+    tmp_path: Path,
+    database_url: str,
+    school: School,
+    other_school: School,
+    owner: AsyncEngine,
+    watch: Watch,
+) -> None:
+    person = await protected(school, watch, Role.TEACHER)
+    async with school.sessions.begin() as session:
+        await Users(session).join([person.id], other_school.id, [Role.TEACHER])
+    reset = run(tmp_path, database_url, "user", "reset-second-factor", person.name.upper())
+    nobody = run(tmp_path, database_url, "user", "reset-second-factor", "nobody-at-all")
+
+    assert reset.returncode == 0, reset.stderr
+    assert "second_factor.reset" in reset.stderr
+    assert nobody.returncode == 1
+    assert "There is no such user" in nobody.stderr
+    # The phone may be in other hands, and the session on it.
+    assert (await person.client.get("/v1/me")).status_code == 401
+    ok(await person.log_in())
+    done = ("operator", "reset_second_factor", {"user": [str(person.id)]})
+    assert done in await events_of(owner, school)
+    assert done in await events_of(owner, other_school)
+
+
+async def events_of(owner: AsyncEngine, school: School) -> list[tuple[Any, ...]]:
+    """Return what the operator did at a school."""
+    async with owner.connect() as connection:
+        found = await connection.execute(
+            text(
+                "SELECT actor, action, subjects FROM audit_events"
+                " WHERE school_id = :id AND actor = 'operator' ORDER BY id"
+            ),
+            {"id": school.id},
+        )
+        return [tuple(row) for row in found]

@@ -53,6 +53,10 @@ class PasswordNotSet(errors.Forbidden):
     """Set your password first (`PUT /v1/me/password`): a login token lets you do nothing else."""
 
 
+class SecondFactorEnrolmentRequired(errors.Forbidden):
+    """Your school asks a second factor of its staff: set yours up, then go on."""
+
+
 async def authenticate(
     scopes: SecurityScopes,
     request: Request,
@@ -64,7 +68,7 @@ async def authenticate(
 
     Roles and sessions are read anew at each request, so that their end counts from the next one.
     Raises `Unauthenticated`, `InvalidAccessToken`, `InvalidApiKey`, `InsufficientScope`,
-    `PasswordNotSet`.
+    `PasswordNotSet`, `SecondFactorEnrolmentRequired`.
     """
     if not person:
         raise errors.Unauthenticated
@@ -84,6 +88,8 @@ async def authenticate(
     missing = [scope for scope in scopes.scopes if Scope(scope) not in caller.reach]
     if missing and caller.sets_password_only:
         raise PasswordNotSet
+    if missing and caller.lacks_second_factor:
+        raise SecondFactorEnrolmentRequired
     if missing:
         raise InsufficientScope(f"It needs {' and '.join(missing)}.")
     return caller
@@ -106,13 +112,16 @@ async def _user_caller(session: Transaction, claims: tokens.Claims) -> Caller:
     if live is None:
         raise tokens.InvalidAccessToken
     roles = frozenset(Role(role) for role in live.roles)
+    unprotected = policy.is_unprotected(roles, lacks_factor=live.lacks_factor)
     return Caller(
         school_id=claims.school_id,
         name=f"user:{claims.user_id}",
         user_id=claims.user_id,
         session_id=claims.session_id,
         roles=roles,
-        reach=policy.reach_of_new_user() if live.restricted else policy.reach_of(roles),
+        reach=policy.reach_of_new_user()
+        if live.restricted
+        else policy.reach_of(roles, unprotected=unprotected),
     )
 
 

@@ -17,6 +17,10 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+# They see more than their own: a school may ask a second factor of them.
+STAFF: Final = frozenset(Role) - {Role.GUARDIAN}
+
+
 class Scope(StrEnum):
     """What an operation asks of its caller."""
 
@@ -149,6 +153,8 @@ _PERSONAL = {
     Scope.SECOND_FACTOR_WRITE: Reach.OWN,
     Scope.SCHOOL_READ: Reach.SCHOOL,
 }
+# Enough to set up the second factor that a school asks of its staff.
+_UNPROTECTED = (Scope.PROFILE_READ, Scope.PASSWORD_WRITE, Scope.SECOND_FACTOR_WRITE)
 # Keys act for the school's office, so they may hold all that an admin may, but make no keys.
 KEY_SCOPES: Final[frozenset[Scope]] = frozenset(_EVERYTHING)
 
@@ -170,13 +176,29 @@ class Caller:
         """Whether a login token opened the session, which may do nothing else."""
         return self.reach.keys() == reach_of_new_user().keys()
 
+    @property
+    def lacks_second_factor(self) -> bool:
+        """Whether the session may set up the second factor that is asked of staff, and no more."""
+        return self.reach.keys() == frozenset(_UNPROTECTED)
+
     def sees_school(self, scope: Scope) -> bool:
         """Tell whether `scope` reaches everything of the school, not only one's own."""
         return self.reach.get(scope) is Reach.SCHOOL
 
 
-def reach_of(roles: frozenset[Role]) -> dict[Scope, Reach]:
-    """Return what a person with `roles` reaches: the widest of each."""
+def is_unprotected(roles: frozenset[Role], *, lacks_factor: bool) -> bool:
+    """Tell whether a session must be narrowed: staff without the factor that is asked of them."""
+    return lacks_factor and not STAFF.isdisjoint(roles)
+
+
+def reach_of(roles: frozenset[Role], *, unprotected: bool = False) -> dict[Scope, Reach]:
+    """Return what a person with `roles` reaches: the widest of each.
+
+    An unprotected session is narrowed as a whole, whatever else its user is: of a parent who works
+    at the school, it is the school's data that a thief would find in it.
+    """
+    if unprotected:
+        return dict.fromkeys(_UNPROTECTED, Reach.OWN)
     reach = dict(_PERSONAL)
     for role in sorted(roles):
         for scope, width in POLICY[role].items():

@@ -9,7 +9,15 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from itschool_api import errors, pagination
-from itschool_api.auth import limits, login_tokens, models, refresh_cookie, service, sessions
+from itschool_api.auth import (
+    limits,
+    login_tokens,
+    models,
+    proofs,
+    refresh_cookie,
+    service,
+    sessions,
+)
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.auth.refresh_cookie import RefreshCookie, RequestedWith
@@ -58,7 +66,11 @@ def address_of(request: Request) -> str:
 @router.post(
     "/auth/token",
     responses=errors.responses(
-        sessions.InvalidGrant, UnsupportedGrantType, IncompleteTokenRequest, limits.TooManyAttempts
+        sessions.InvalidGrant,
+        UnsupportedGrantType,
+        IncompleteTokenRequest,
+        limits.TooManyAttempts,
+        *proofs.REFUSALS_OF_CODES,
     ),
 )
 async def create_token(
@@ -68,6 +80,10 @@ async def create_token(
     grant_type: Annotated[str, Form(max_length=50, examples=["password"])],
     username: Annotated[UserName | None, Form(examples=["an.peeters"])] = None,
     password: Annotated[SecretStr | None, Form(max_length=1000)] = None,
+    otp: Annotated[
+        SecretStr | None,
+        Form(max_length=100, description="A code of your second factor, or a recovery code."),
+    ] = None,
     refresh_token: Annotated[str | None, Form(max_length=200)] = None,
     scope: Annotated[str, Form(max_length=2000, description="Ignored: roles decide.")] = "",
     client_id: Annotated[str | None, Form(max_length=200, description="Ignored.")] = None,
@@ -90,6 +106,9 @@ async def create_token(
     A refresh token can be used once; its answer carries the next one. Give `school_id` to enter,
     or to switch to, another school of yours.
 
+    Where you have a second factor, a right password alone is answered by `second-factor-required`:
+    send both, with a code as `otp`. A code works once.
+
     An app in a browser logs in with `transport=cookie`: the refresh token then travels in the
     cookie `__Host-refresh`, which no script can read, and `refresh_token` is null. To refresh, it
     sends `grant_type=refresh_token` and nothing else. Both requests need the header
@@ -108,6 +127,7 @@ async def create_token(
             authority,
             user_name=username,
             password=password.get_secret_value(),
+            otp=otp.get_secret_value() if otp else None,
             address=address_of(request),
             wish=sessions.Wish(school_id, label, in_cookie),
         )
@@ -158,7 +178,10 @@ async def redeem_login_token(
 @router.put(
     "/me/password",
     responses=errors.responses(
-        sessions.CommonPassword, sessions.WrongPassword, limits.TooManyAttempts
+        sessions.CommonPassword,
+        proofs.WrongPassword,
+        limits.TooManyAttempts,
+        *proofs.REFUSALS_OF_CODES,
     ),
 )
 async def set_password(
@@ -168,13 +191,18 @@ async def set_password(
     caller: PasswordSetter,
     form: NewPassword,
 ) -> TokenPair:
-    """Set your password; you are logged in at once, and your other sessions end."""
+    """Set your password; you are logged in at once, and your other sessions end.
+
+    Where you have a second factor, a code of it is needed too, even with a login token: the mailbox
+    alone does not open the account.
+    """
     issued = await sessions.set_password(
         session,
         request.app.state.authority,
         caller,
         new=form.new_password,
         current=form.current_password,
+        otp=form.otp,
         address=address_of(request),
         wish=sessions.Wish(
             label=form.label,

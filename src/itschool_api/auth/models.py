@@ -125,13 +125,17 @@ class KnownOrigin(Base):
 
 
 class SecondFactor(Base):
-    """A user's TOTP secret (RFC 6238), encrypted; it counts once it is confirmed."""
+    """A user's TOTP secret (RFC 6238), encrypted, and the one that is to take its place."""
 
     __tablename__ = "second_factors"
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
-    encrypted_secret: Mapped[bytes] = mapped_column(LargeBinary)
+    encrypted_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Null until a first code confirmed it: before that, it protects nothing."""
+    pending_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """What was shown last and no code has confirmed yet."""
     created_at: Mapped[datetime]
+    """When the pending secret was made."""
     confirmed_at: Mapped[datetime | None]
     last_counter: Mapped[int | None] = mapped_column(BigInteger)
     """The newest time step that was accepted: a code works once."""

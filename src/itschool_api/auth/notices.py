@@ -18,6 +18,7 @@ class Notice(StrEnum):
 
     PASSWORD_CHANGED = "password-changed-notice"  # noqa: S105 - a job's name
     SECOND_FACTOR_CHANGED = "second-factor-changed-notice"
+    RECOVERY_CODE_USED = "recovery-code-used-notice"
 
 
 async def notify(session: AsyncSession, notice: Notice, school_id: UUID, user_id: UUID) -> None:

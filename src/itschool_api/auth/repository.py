@@ -1,15 +1,30 @@
 """Rows of people and their ways in: SQL, and no decisions."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, func, select, tuple_, update
+from sqlalchemy import (
+    Boolean,
+    Table,
+    Uuid,
+    and_,
+    column,
+    delete,
+    exists,
+    func,
+    select,
+    table,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.elements import ColumnElement
 
 from itschool_api.auth.models import (
     ApiKey,
@@ -18,7 +33,9 @@ from itschool_api.auth.models import (
     LoginTokenRequest,
     Membership,
     RateCounter,
+    RecoveryCode,
     RefreshToken,
+    SecondFactor,
     SigningKey,
     User,
     UserSession,
@@ -26,6 +43,8 @@ from itschool_api.auth.models import (
 from itschool_api.database import school_setting
 
 _SIGNING_KEYS = 0x6B65_7972_696E_67  # any number that nothing else locks
+# Of a package above: of schools, only this is asked here, with each request.
+_schools = table("schools", column("id", Uuid), column("second_factor_required", Boolean))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +53,8 @@ class LiveSession:
 
     restricted: bool
     roles: frozenset[str]
+    lacks_factor: bool
+    """Whether its school requires a second factor of staff, and its user has none."""
 
 
 class Users:
@@ -124,9 +145,16 @@ class UserSessions:
         One statement, the first of nearly every request: it reads global tables only.
         """
         roles = func.array_agg(Membership.role)
+        lacks_factor = and_(_schools.c.second_factor_required, ~_is_protected(UserSession.user_id))
         query = (
-            select(UserSession.restricted, roles.label("roles"), school_setting(school_id))
+            select(
+                UserSession.restricted,
+                roles.label("roles"),
+                lacks_factor.label("lacks_factor"),
+                school_setting(school_id),
+            )
             .join(User, User.id == UserSession.user_id)
+            .join(_schools, _schools.c.id == UserSession.school_id)
             .join(
                 Membership,
                 (Membership.user_id == UserSession.user_id)
@@ -140,10 +168,10 @@ class UserSessions:
                 UserSession.expires_at > now,
                 User.disabled_at.is_(None),
             )
-            .group_by(UserSession.id)
+            .group_by(UserSession.id, _schools.c.second_factor_required)
         )
         row = (await self._session.execute(query)).one_or_none()
-        return LiveSession(row.restricted, frozenset(row.roles)) if row else None
+        return LiveSession(row.restricted, frozenset(row.roles), row.lacks_factor) if row else None
 
     async def revoke_all(self, user_id: UUID, now: datetime, *, but: UUID | None = None) -> int:
         """End every session of a user, or every one but one; tell how many."""
@@ -286,6 +314,125 @@ class LoginTokenRequests:
         return (await self._session.execute(query)).scalar_one_or_none()
 
 
+class SecondFactors:
+    """Second factors, and the recovery codes that stand in for them."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def of(self, user_id: UUID) -> SecondFactor | None:
+        """Return a user's factor, confirmed or not, as the database has it now."""
+        query = select(SecondFactor).where(SecondFactor.user_id == user_id)
+        fresh = query.execution_options(populate_existing=True)
+        return (await self._session.execute(fresh)).scalar_one_or_none()
+
+    async def confirmed(self, user_id: UUID) -> SecondFactor | None:
+        """Return a user's factor if it is confirmed."""
+        factor = await self.of(user_id)
+        return factor if factor is not None and factor.confirmed_at is not None else None
+
+    async def offer(self, user_id: UUID, pending_secret: bytes, now: datetime) -> None:
+        """Store a secret that waits for its first code, in place of one that waited before."""
+        await self._session.execute(
+            insert(SecondFactor)
+            .values(user_id=user_id, pending_secret=pending_secret, created_at=now)
+            .on_conflict_do_update(
+                index_elements=[SecondFactor.user_id],
+                set_={"pending_secret": pending_secret, "created_at": now},
+            )
+        )
+
+    async def confirm(self, user_id: UUID, counter: int, now: datetime) -> None:
+        """Let the secret that waited be the one that counts."""
+        await self._session.execute(
+            update(SecondFactor)
+            .where(SecondFactor.user_id == user_id)
+            .values(
+                encrypted_secret=SecondFactor.pending_secret,
+                pending_secret=None,
+                confirmed_at=now,
+                last_counter=counter,
+            )
+        )
+
+    async def accept(self, user_id: UUID, counter: int) -> bool:
+        """Use up a step of time and all before it; of concurrent calls one succeeds."""
+        query = (
+            update(SecondFactor)
+            .where(
+                SecondFactor.user_id == user_id,
+                func.coalesce(SecondFactor.last_counter, -1) < counter,
+            )
+            .values(last_counter=counter)
+            .returning(SecondFactor.user_id)
+        )
+        return (await self._session.execute(query)).first() is not None
+
+    async def remove(self, user_id: UUID) -> bool:
+        """Forget a user's factor and recovery codes, and tell whether there was a factor."""
+        await self._session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+        query = delete(SecondFactor).where(SecondFactor.user_id == user_id)
+        gone = await self._session.execute(query.returning(SecondFactor.user_id))
+        return gone.first() is not None
+
+    async def replace_recovery_codes(self, user_id: UUID, hashes: Sequence[bytes]) -> None:
+        """Store recovery codes in place of the former ones."""
+        await self._session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+        await self._session.execute(
+            insert(RecoveryCode).values(
+                [{"user_id": user_id, "code_sha256": each} for each in hashes]
+            )
+        )
+
+    async def use_recovery_code(self, user_id: UUID, code_sha256: bytes, now: datetime) -> bool:
+        """Use up a recovery code; of concurrent calls one succeeds."""
+        query = (
+            update(RecoveryCode)
+            .where(
+                RecoveryCode.user_id == user_id,
+                RecoveryCode.code_sha256 == code_sha256,
+                RecoveryCode.used_at.is_(None),
+            )
+            .values(used_at=now)
+            .returning(RecoveryCode.user_id)
+        )
+        return (await self._session.execute(query)).first() is not None
+
+    async def recovery_codes_left(self, user_id: UUID) -> int:
+        """Count the recovery codes that were not used."""
+        query = select(func.count()).where(
+            RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None)
+        )
+        return (await self._session.execute(query)).scalar_one()
+
+    async def is_required(self, user_id: UUID, roles: Iterable[str]) -> bool:
+        """Tell whether a school where the user has one of `roles` requires a factor of them."""
+        query = (
+            select(Membership.school_id)
+            .join(_schools, _schools.c.id == Membership.school_id)
+            .where(
+                Membership.user_id == user_id,
+                Membership.role.in_(list(roles)),
+                _schools.c.second_factor_required,
+            )
+        )
+        return (await self._session.execute(query.limit(1))).first() is not None
+
+    async def lacking(self, school_id: UUID, roles: Iterable[str]) -> int:
+        """Count the enabled users with one of `roles` at a school who have no factor."""
+        query = (
+            select(func.count(Membership.user_id.distinct()))
+            .join(User, User.id == Membership.user_id)
+            .where(
+                Membership.school_id == school_id,
+                Membership.role.in_(list(roles)),
+                User.disabled_at.is_(None),
+                ~_is_protected(Membership.user_id),
+            )
+        )
+        return (await self._session.execute(query)).scalar_one()
+
+
 class ApiKeys:
     """A school's API keys."""
 
@@ -402,3 +549,7 @@ class RateCounters:
             set_={"hits": RateCounter.hits + 1},
         ).returning(RateCounter.key, RateCounter.hits)
         return {row.key: row.hits for row in await self._session.execute(counted)}
+
+
+def _is_protected(user_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    return exists().where(SecondFactor.user_id == user_id, SecondFactor.confirmed_at.is_not(None))

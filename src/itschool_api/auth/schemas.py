@@ -35,6 +35,7 @@ Password = Annotated[
     AfterValidator(_more_than_blanks),
     told_as(r"\S"),
 ]
+Otp = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=100)]
 UserName = Annotated[
     str, StringConstraints(max_length=254), AfterValidator(printable), told_as(LINES)
 ]
@@ -95,6 +96,11 @@ class NewPassword(Form):
     new_password: Password = Field(examples=["trois petits chats"])
     current_password: Password | None = Field(
         None, description="Asked for unless a login token opened the session.", examples=[None]
+    )
+    otp: Otp | None = Field(
+        None,
+        description="Asked for where you have a second factor: a code of it, or a recovery code.",
+        examples=[None],
     )
     label: Name | None = Field(
         None,
@@ -157,6 +163,74 @@ class SessionChanges(Form):
     label: Name | None = Field(
         description="What to call it; null: nothing in particular.", examples=["An's phone"]
     )
+
+
+class Proof(Form):
+    """What shows that it is you who changes this, and not who found your phone unlocked."""
+
+    current_password: Password = Field(examples=["correct horse battery staple"])
+    otp: Otp = Field(
+        description="A code of your second factor, or a recovery code.", examples=["123456"]
+    )
+
+
+class NewSecondFactorRequest(Form):
+    """What shows that it is you who sets up a second factor."""
+
+    current_password: Password = Field(examples=["correct horse battery staple"])
+    otp: Otp | None = Field(
+        None,
+        description="To replace a second factor: a code of the present one, or a recovery code.",
+        examples=[None],
+    )
+
+
+class NewSecondFactor(Document):
+    """A secret for an authenticator app; this is the only time that it is shown."""
+
+    secret: str = Field(
+        max_length=100,
+        description="To type into the app: base32.",
+        examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"],
+    )
+    uri: str = Field(
+        max_length=2000,
+        description="To open in the app, on the same phone, or to draw a QR code of.",
+        examples=["otpauth://totp/iT-School:an.peeters?secret=JBSWY3DPEHPK3PXP&issuer=iT-School"],
+    )
+    qr_code: str = Field(
+        max_length=100_000,
+        description="The same as a QR code for the app's camera: an SVG as a `data:` URI.",
+        examples=["data:image/svg+xml;charset=utf-8,%3Csvg…"],
+    )
+    expires_at: datetime = Field(description="Until when a first code can confirm it.")
+
+
+class SecondFactorConfirmation(Form):
+    """A first code of the new secret."""
+
+    otp: Otp = Field(description="What the app shows now.", examples=["123456"])
+
+
+class RecoveryCodes(Document):
+    """Codes for the day on which the phone is lost; this is the only time that they are shown."""
+
+    recovery_codes: list[str] = Field(
+        max_length=20,
+        description="Each works once, in place of a code. They are stored as hashes: keep them.",
+        examples=[["MFZG-63LB-NRUW-4ZLS-ORSW-45BA"]],
+    )
+
+
+class SecondFactor(Document):
+    """Your second factor, without its secret."""
+
+    state: Literal["none", "pending", "confirmed"] = Field(
+        description="`pending`: shown, and not in force before a first code confirms it."
+    )
+    confirmed_at: datetime | None = Field(description="Since when it is in force.")
+    recovery_codes_left: int = Field(description="How many are unused.", examples=[10])
+    required: bool = Field(description="Whether a school of yours asks it of you.")
 
 
 class NewApiKey(Form):

@@ -48,6 +48,9 @@ class Authority:
     login_token_key: bytes
     refresh_token_key: bytes
     origin_key: bytes
+    second_factor_key: bytes
+    name: str
+    """What authenticator apps call this installation."""
     access_life: timedelta
     session_life: timedelta
 

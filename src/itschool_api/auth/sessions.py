@@ -14,7 +14,8 @@ from itschool_api.auth import credentials, limits, origins, passwords, tokens
 from itschool_api.auth.caller import Caller, Reach, Role, Scope
 from itschool_api.auth.models import User, UserSession
 from itschool_api.auth.notices import Notice, notify
-from itschool_api.auth.repository import LoginTokens, Users, UserSessions
+from itschool_api.auth.proofs import Door, WrongPassword, prove_second_factor
+from itschool_api.auth.repository import LiveSession, LoginTokens, Users, UserSessions
 from itschool_api.auth.schemas import TokenPair
 from itschool_api.auth.service import Authority
 from itschool_api.database import despite_refusal, new_id, released
@@ -33,10 +34,6 @@ class InvalidGrant(errors.BadRequest):
 
 class CommonPassword(errors.Unprocessable):
     """This password is among the commonest: choose another."""
-
-
-class WrongPassword(errors.Forbidden):
-    """The current password is not right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +61,13 @@ async def log_in(
     *,
     user_name: str,
     password: str,
+    otp: str | None,
     address: str,
     wish: Wish,
 ) -> Issued:
     """Open a session by password; unknown users take as long as known ones.
 
-    Raises `InvalidGrant`, `limits.TooManyAttempts`.
+    Raises `InvalidGrant`, `limits.TooManyAttempts`, and what `proofs.prove_second_factor` raises.
     """
     account = user_name.strip().lower()
     user = await Users(session).by_name(account)
@@ -89,6 +87,8 @@ async def log_in(
     user = await Users(session).locked(user_id)
     if user is None or user.password_hash != stored:
         raise InvalidGrant("The user name or the password is not right.")
+    door = Door.HOME if spared else Door.LOGIN
+    await prove_second_factor(session, authority.second_factor_key, user, otp, address, door)
     if renewed is not None:
         user.password_hash = renewed
     return await _open(session, authority, user, address, wish)
@@ -140,12 +140,14 @@ async def set_password(
     *,
     new: str,
     current: str | None,
+    otp: str | None,
     address: str,
     wish: Wish,
 ) -> Issued:
     """Set the caller's password, end all their sessions and login tokens, and open a session.
 
-    Raises `CommonPassword`, `WrongPassword`, `limits.TooManyAttempts`.
+    Raises `CommonPassword`, `WrongPassword`, `limits.TooManyAttempts`, and what
+    `proofs.prove_second_factor` raises.
     """
     user = await session.get(User, caller.user_id) if caller.user_id else None
     present = await session.get(UserSession, caller.session_id) if caller.session_id else None
@@ -171,6 +173,9 @@ async def set_password(
     user = await Users(session).locked(user.id)
     if user is None or user.password_hash != stored:
         raise errors.Unauthenticated  # it was changed meanwhile, and this session ended with it
+    # A login token proves the mailbox, which is no second factor.
+    door = Door.SESSION if known else Door.MAILBOX
+    await prove_second_factor(session, authority.second_factor_key, user, otp, address, door)
     user.password_hash = hashed
     if stored is not None:
         await notify(session, Notice.PASSWORD_CHANGED, caller.school_id, user.id)
@@ -242,7 +247,7 @@ async def token_pair(
     reach: dict[Scope, Reach] = policy.reach_of_new_user()
     if not login.restricted:
         live = await UserSessions(session).enter(login.id, login.user_id, login.school_id, now)
-        reach = policy.reach_of(frozenset(Role(role) for role in live.roles)) if live else {}
+        reach = _reach(live) if live else {}
     claims = tokens.Claims(login.user_id, login.id, login.school_id)
     return TokenPair(
         access_token=authority.ring.sign(claims, now, authority.access_life),
@@ -251,3 +256,9 @@ async def token_pair(
         scope=" ".join(sorted(reach)),
         school_id=login.school_id,
     )
+
+
+def _reach(live: LiveSession) -> dict[Scope, Reach]:
+    roles = frozenset(Role(role) for role in live.roles)
+    unprotected = policy.is_unprotected(roles, lacks_factor=live.lacks_factor)
+    return policy.reach_of(roles, unprotected=unprotected)

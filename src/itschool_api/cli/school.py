@@ -16,6 +16,7 @@ from itschool_api.auth.caller import Scope
 from itschool_api.cli import runtime
 from itschool_api.database import unit_of_work
 from itschool_api.money import Cents, InvalidAmount, parse_euros
+from itschool_api.schools import security
 from itschool_api.schools import service as schools
 
 app = typer.Typer(no_args_is_help=True, help="Schools: made by the operator, one tenant each.")
@@ -160,6 +161,21 @@ def add_year(
         return (await schools.add_year(session, school, first_year)).name
 
     typer.echo(runtime.in_school(school, "add_year", _add))
+
+
+@app.command()
+def second_factor(
+    school: SchoolId,
+    required: Annotated[
+        bool, typer.Option("--required/--not-required", help="Whether its staff need one.")
+    ],
+) -> None:
+    """Ask a second factor of the school's staff, or ask it no more."""
+    runtime.in_school(
+        school,
+        "set_school_security",
+        lambda session: security.set_requirement(session, school, required=required),
+    )
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`itschool user`: a school's first people; they invite the others themselves."""
+"""`itschool user`: a school's first people, and a lost second factor."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,14 +7,14 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, trail
-from itschool_api.auth import login_tokens
+from itschool_api.auth import login_tokens, second_factor
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Role
 from itschool_api.auth.tokens import derived_key
 from itschool_api.auth.user_names import NewUserName
 from itschool_api.cli import runtime
 from itschool_api.contract import Email, Form, Language, Name
-from itschool_api.database import new_id
+from itschool_api.database import enter_school, new_id, unit_of_work
 from itschool_api.schools.models import School
 from itschool_api.schools.service import SchoolNotFound
 
@@ -29,11 +29,6 @@ class _NewPerson(Form):
     email: Email | None
     language: Language
     user_name: NewUserName | None
-
-
-@app.callback()
-def _people() -> None:
-    """Keep `create` a command of its own."""
 
 
 @app.command()
@@ -78,3 +73,31 @@ def create(
     with runtime.database(settings) as (url, _):
         name, token = runtime.run(_within(url))
     typer.echo(f"user name:   {name}\nlogin token: {token}")
+
+
+@app.command()
+def reset_second_factor(
+    user: Annotated[str, typer.Argument(help="The user name.")],
+) -> None:
+    """Remove the second factor of somebody who lost it, and end their sessions.
+
+    For whoever has no recovery code left. Make sure that it is they who ask: by their voice or
+    their face, not by an e-mail. From then on, their password is enough.
+    """
+
+    async def _reset(url: str) -> None:
+        async with runtime.sessions_of(url) as sessions, unit_of_work(sessions) as session:
+            user_id, schools = await second_factor.reset(session, user)
+            for school in schools:
+                await enter_school(session, school)
+                trail.begin(
+                    session,
+                    school,
+                    actor=trail.OPERATOR,
+                    action="reset_second_factor",
+                    subjects={"user": user_id},
+                )
+                await trail.leave(session)
+
+    with runtime.database(runtime.database_settings()) as (url, _):
+        runtime.run(_reset(url))

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     OFFER = "offer"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a kind's name
     SECOND_FACTOR_CHANGED = "second_factor_changed"
+    RECOVERY_CODE_USED = "recovery_code_used"
     EXPORT_READY = "export_ready"
 
 

@@ -1,4 +1,4 @@
-"""HTTP: who am I, and the school's years."""
+"""HTTP: who am I, the school's years, and what it asks of its staff."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -9,7 +9,7 @@ from itschool_api import errors, trail
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
-from itschool_api.schools import service
+from itschool_api.schools import schemas, security, service
 from itschool_api.schools.schemas import Me, NewSchoolYear, SchoolYear, SchoolYearList
 
 router = APIRouter(prefix="/v1", tags=["school"])
@@ -17,6 +17,8 @@ router = APIRouter(prefix="/v1", tags=["school"])
 ProfileReader = Annotated[Caller, Security(authenticate, scopes=[Scope.PROFILE_READ])]
 SchoolReader = Annotated[Caller, Security(authenticate, scopes=[Scope.SCHOOL_READ])]
 SchoolWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.SCHOOL_WRITE])]
+MembersReader = Annotated[Caller, Security(authenticate, scopes=[Scope.MEMBERS_READ])]
+MembersWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.MEMBERS_WRITE])]
 
 
 @router.get("/me")
@@ -47,3 +49,25 @@ async def create_school_year(
     year = await service.add_year(session, caller.school_id, form.first_year)
     trail.about(session, school_year=year.id)
     return SchoolYear.model_validate(year)
+
+
+@router.get("/school/security")
+async def read_school_security(
+    session: Transaction, caller: MembersReader
+) -> schemas.SchoolSecurity:
+    """Read whether the school asks a second factor of its staff, and how many have none."""
+    return await security.security(session, caller.school_id)
+
+
+@router.put("/school/security", responses=errors.responses(security.OwnSecondFactorMissing))
+async def set_school_security(
+    session: Transaction, caller: MembersWriter, form: schemas.SchoolSecurityChanges
+) -> schemas.SchoolSecurity:
+    """Ask a second factor of the school's staff, or ask it no more.
+
+    It counts from their next request: whoever has none reaches their own profile, their password
+    and `/v1/me/second-factor` only, and is told `second-factor-enrolment-required`. Parents are
+    not asked, nor are API keys. Set up your own first.
+    """
+    await security.require_second_factor(session, caller, required=form.second_factor_required)
+    return await security.security(session, caller.school_id)

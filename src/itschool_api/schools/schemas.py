@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from itschool_api.contract import Document, Form
+from itschool_api.contract import Document, Flag, Form
 
 
 class MySchool(Document):
@@ -44,6 +44,25 @@ class NewSchoolYear(Form):
         le=2100,
         description="The calendar year in which it begins; null: it follows the present one.",
         examples=[2027],
+    )
+
+
+class SchoolSecurityChanges(Form):
+    """What the school is to ask of its staff."""
+
+    second_factor_required: Flag = Field(examples=[True])
+
+
+class SchoolSecurity(Document):
+    """What the school asks of its staff before they get to its data."""
+
+    second_factor_required: bool = Field(
+        description="Whether teachers, managers, accountants and admins need a second factor."
+    )
+    staff_without_second_factor: int = Field(
+        description="How many of them have none: while it is required, they reach nothing else "
+        "before they set one up.",
+        examples=[3],
     )
 
 
