@@ -24,6 +24,7 @@ from tests.auth.authenticator import (
 )
 from tests.auth.ways_in import log_in, me, refresh, restricted_session
 from tests.kit import PASSWORD, School, client_of, ok, problem
+from tests.outbox.post import Mailbox, Post, plain
 
 pytestmark = pytest.mark.anyio
 
@@ -482,3 +483,26 @@ async def test_no_answer_is_kept_by_a_cache(school: School) -> None:
 
     assert answer.status_code == 201
     assert "no-store" in answer.headers["cache-control"]
+
+
+async def test_its_owner_is_told_of_every_change(
+    school: School, watch: Watch, post: Post, owner: AsyncEngine
+) -> None:
+    """SEC-34: whoever is robbed of it hears of it."""
+    person = await protected(school, watch)
+    async with owner.connect() as connection:
+        address = await connection.scalar(
+            text("SELECT email FROM users WHERE id = :id"), {"id": person.id}
+        )
+    problem(await person.log_in(person.phone.wrong_code()), 400, "wrong-code")
+    ok(await person.log_in(person.recovery_codes[0]))
+    proof = {"current_password": PASSWORD, "otp": person.phone.next_code()}
+    ok(await person.client.post(f"{HERE}/recovery-codes", json=proof), 201)
+    proof["otp"] = person.phone.next_code()
+    ok(await person.client.request("DELETE", HERE, json=proof), 204)
+
+    await post.collect(box := Mailbox())
+
+    told = ["double authentification" in plain(each) for each in box.to(str(address))]
+    assert sorted(told) == [False, True, True, True]
+    assert sum("codes de secours" in plain(each) for each in box.to(str(address))) == 1
