@@ -34,6 +34,7 @@ from itschool_api.enrolments import endpoints as enrolments_endpoints
 from itschool_api.events import endpoints as events_endpoints
 from itschool_api.families import endpoints as families_endpoints
 from itschool_api.invoices import endpoints as invoices_endpoints
+from itschool_api.letters import endpoints as letters_endpoints
 from itschool_api.outbox import endpoints as outbox_endpoints
 from itschool_api.promotions import endpoints as promotions_endpoints
 from itschool_api.roll import endpoints as roll_endpoints
@@ -56,6 +57,7 @@ _ROUTERS = (
     families_endpoints.router,
     enrolments_endpoints.router,
     promotions_endpoints.router,
+    letters_endpoints.router,
     outbox_endpoints.router,
     audit_endpoints.router,
     roll_endpoints.router,

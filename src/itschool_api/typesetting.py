@@ -77,7 +77,7 @@ class Typesetter:
                 format="pdf",
                 sys_inputs={"document": facts},
                 pdf_standards=standards,
-                timestamp=at,
+                timestamp=at.replace(microsecond=0),  # which it refuses
             )
         if not isinstance(pdf, bytes):  # a list would be one picture a page, which nobody asked for
             raise TypeError(f"the typesetter returned {type(pdf).__name__}")

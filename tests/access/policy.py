@@ -98,6 +98,8 @@ undo_departure              people:write           403  403  403  403  200  200 
 create_guardian             people:write           403  403  403  403  201  201   201  201
 list_guardians              people:read            403  403  403  200  200  200   200  200
 invite_guardian             people:write           403  403  403  403  202  202   404  404
+invite_guardians            people:write           403  403  403  403  202  202   404  404
+print_login_letters         -                      403  403  403  403  200  200   422  403
 create_family               people:write           403  403  403  403  201  201   404  404
 add_family_student          people:write           403  403  403  403  201  201   404  404
 list_families               people:read            403  403  403  200  200  200   200  200

@@ -183,6 +183,16 @@ async def _invite_guardian(world: World) -> Request:
     return {"ids": {"guardian": await world.ours.fresh_guardian()}}
 
 
+@_for("invite_guardians")
+async def _invite_guardians(world: World) -> Request:
+    return {"json": {"class_group_id": world.ours.ids["class_group"]}}
+
+
+@_for("print_login_letters")
+async def _print_login_letters(world: World) -> Request:
+    return {"json": {"guardian_ids": [await world.ours.fresh_guardian()]}}
+
+
 @_for("create_family")
 async def _create_family(world: World) -> Request:
     members = [{"student_id": world.ours.ids["student"], "share_bp": 0}]

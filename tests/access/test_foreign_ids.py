@@ -38,6 +38,9 @@ PLACES = (
     ("change_event", "audience/student_ids/0"),
     ("create_class_group", "school_year_id"),
     ("enrol_student", "class_group_id"),
+    ("invite_guardians", "class_group_id"),
+    ("print_login_letters", "class_group_id"),
+    ("print_login_letters", "guardian_ids/0"),
     ("create_family", "students/0/student_id"),
     ("add_family_student", "student_id"),
     ("create_guardianship", "guardian_id"),
@@ -80,7 +83,11 @@ def replaced(body: dict[str, Any], path: str, value: str) -> dict[str, Any]:
     else:
         place[last] = value
     # Of these, a form takes one.
-    for one, other in (("invoice_id", "wallet_id"), ("to_class_group_id", "to_name")):
+    for one, other in (
+        ("invoice_id", "wallet_id"),
+        ("to_class_group_id", "to_name"),
+        ("class_group_id", "guardian_ids"),
+    ):
         if last == one:
             place.pop(other, None)
     return body
@@ -124,6 +131,7 @@ async def test_an_id_of_another_school_is_as_good_as_none(
     [
         ("/v1/class-groups", "school_year", "school_year"),
         ("/v1/students", "class_group", "class_group"),
+        ("/v1/guardians", "class_group", "class_group"),
         ("/v1/guardianships", "guardian", "guardian"),
         ("/v1/guardianships", "student", "student"),
         ("/v1/wallets", "student", "student"),

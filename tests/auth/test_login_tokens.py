@@ -18,7 +18,7 @@ from itschool_api import clock
 from itschool_api.auth import limits, login_tokens, tokens
 from itschool_api.auth.caller import Role
 from itschool_api.database import Sessions, enter_school
-from itschool_api.families import guardians
+from itschool_api.families import invitations
 from itschool_api.mail.delivery import SmtpDelivery
 from tests.auth.ways_in import grant, log_in, me, redeem, refresh
 from tests.kit import PASSWORD, School, client_of, ok, problem
@@ -366,7 +366,7 @@ async def test_a_request_that_is_rolled_back_leaves_no_job(
     async def fail_after_inviting() -> None:
         async with sessions.begin() as session:
             await enter_school(session, school.id)
-            await guardians.invite_guardian(session, school.id, UUID(guardian["id"]))
+            await invitations.invite_guardian(session, school.id, UUID(guardian["id"]))
             await login_tokens.request_login_token(session, "jo.bos@example.org", "192.0.2.1")
             raise RuntimeError("the disk is full")
 

@@ -33,6 +33,7 @@ class Scope(StrEnum):
     STUDENTS_READ = "students:read"
     PEOPLE_READ = "people:read"
     PEOPLE_WRITE = "people:write"
+    LOGIN_LETTERS_WRITE = "login-letters:write"
     WALLETS_READ = "wallets:read"
     INVOICES_READ = "invoices:read"
     INVOICES_WRITE = "invoices:write"
@@ -61,6 +62,7 @@ DESCRIPTIONS: Final[Mapping[Scope, str]] = {
     Scope.STUDENTS_READ: "Read students.",
     Scope.PEOPLE_READ: "Read class groups, guardians and families.",
     Scope.PEOPLE_WRITE: "Create students, class groups, guardians and families.",
+    Scope.LOGIN_LETTERS_WRITE: "Print guardians' login tokens.",
     Scope.WALLETS_READ: "Read wallets and their operations.",
     Scope.INVOICES_READ: "Read invoices.",
     Scope.INVOICES_WRITE: "Draft and issue invoices.",
@@ -127,6 +129,8 @@ _EVERYTHING = (
         Reach.SCHOOL,
     )
 )
+# Whoever holds it holds the logins of guardians, so it is for people, who answer for what they do.
+_LETTERS = {Scope.LOGIN_LETTERS_WRITE: Reach.SCHOOL}
 _ONLY_ADMIN = dict.fromkeys(
     (
         Scope.API_KEYS_WRITE,
@@ -142,8 +146,8 @@ POLICY: Final[Mapping[Role, Mapping[Scope, Reach]]] = {
     Role.GUARDIAN: _OWN,
     Role.TEACHER: {Scope.EVENTS_READ: Reach.SCHOOL},
     Role.ACCOUNTANT: _OFFICE_READS | _MONEY,
-    Role.MANAGER: _EVERYTHING,
-    Role.ADMIN: _EVERYTHING | _ONLY_ADMIN,
+    Role.MANAGER: _EVERYTHING | _LETTERS,
+    Role.ADMIN: _EVERYTHING | _LETTERS | _ONLY_ADMIN,
 }
 # What anybody may do who is logged in; an API key has no profile and no password.
 _PERSONAL = {
@@ -155,7 +159,7 @@ _PERSONAL = {
 }
 # Enough to set up the second factor that a school asks of its staff.
 _UNPROTECTED = (Scope.PROFILE_READ, Scope.PASSWORD_WRITE, Scope.SECOND_FACTOR_WRITE)
-# Keys act for the school's office, so they may hold all that an admin may, but make no keys.
+# Keys act for the school's office: what it does every day, and nothing that lets others in.
 KEY_SCOPES: Final[frozenset[Scope]] = frozenset(_EVERYTHING)
 
 

@@ -1,5 +1,6 @@
 """Login tokens: asked for by e-mail, made once, redeemed once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,6 +18,8 @@ from itschool_api.database import new_id
 
 RESET_LIFE = timedelta(hours=1)
 INVITATION_LIFE = timedelta(days=14)
+# Paper travels slower, by school bag, and over a week or two of holidays.
+LETTER_LIFE = timedelta(days=30)
 _RESTRICTED_LIFE = timedelta(minutes=30)
 _MAILS_PER_ADDRESS = 3
 # A whole school may sit behind one address; who asks more often fills our queue.
@@ -87,6 +90,36 @@ async def grant_login_token(
     await Users(session).locked(user.id)  # of two grants at once, one is the newest
     is_newest = await LoginTokens(session).replace(row)
     return Grantee(user, token, row.expires_at, is_newest)
+
+
+async def grant_login_tokens(
+    session: AsyncSession,
+    key: bytes,
+    users: Sequence[User],
+    created_at: datetime,
+    expires_at: datetime,
+) -> list[Grantee]:
+    """Make every user's one valid login token, all by the same few statements.
+
+    For what is handed over at once and made anew when it is lost, such as paper: no job will ask
+    for these tokens again. All older ones end, those whose mail is still on its way too.
+    """
+    rows = [
+        LoginToken(
+            id=token_id,
+            user_id=user.id,
+            token_sha256=tokens.sha256(credentials.login_token(key, token_id)),
+            created_at=created_at,
+            expires_at=expires_at,
+        )
+        for user, token_id in ((user, new_id()) for user in users)
+    ]
+    await Users(session).lock([user.id for user in users])  # of two grants, one is the newest
+    await LoginTokens(session).replace_all(rows, created_at)
+    return [
+        Grantee(user, credentials.login_token(key, row.id), expires_at, is_newest=True)
+        for user, row in zip(users, rows, strict=True)
+    ]
 
 
 async def redeem_login_token(

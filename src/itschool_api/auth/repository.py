@@ -12,10 +12,12 @@ from sqlalchemy import (
     Table,
     Uuid,
     and_,
+    bindparam,
     column,
     delete,
     exists,
     func,
+    or_,
     select,
     table,
     tuple_,
@@ -40,7 +42,7 @@ from itschool_api.auth.models import (
     User,
     UserSession,
 )
-from itschool_api.database import school_setting
+from itschool_api.database import insert_many, school_setting
 
 _SIGNING_KEYS = 0x6B65_7972_696E_67  # any number that nothing else locks
 # Of a package above: of schools, only this is asked here, with each request.
@@ -88,6 +90,15 @@ class Users:
         )
         return (await self._session.execute(query)).scalar_one_or_none()
 
+    async def lock(self, ids: Sequence[UUID]) -> None:
+        """Lock users against concurrent changes, in the order of their ids."""
+        await self._session.execute(
+            select(User.id)
+            .where(User.id == func.any(list(ids)))
+            .order_by(User.id)
+            .with_for_update(key_share=True)
+        )
+
     async def schools_of(self, user_id: UUID) -> Sequence[UUID]:
         """Return the schools of a user, the newest school last."""
         query = (
@@ -102,6 +113,27 @@ class Users:
         """Return users by their ids."""
         query = select(User).where(User.id == func.any(list(ids)))
         return (await self._session.execute(query)).scalars().all()
+
+    async def with_other_memberships(
+        self, ids: Sequence[UUID], school_id: UUID, role: str
+    ) -> set[UUID]:
+        """Return those of `ids` who have a membership beside `role` at `school_id`."""
+        query = select(Membership.user_id).where(
+            Membership.user_id == func.any(list(ids)),
+            or_(Membership.school_id != school_id, Membership.role != role),
+        )
+        return set((await self._session.execute(query)).scalars())
+
+    async def give_addresses(self, emails: Mapping[UUID, str]) -> None:
+        """Set the e-mail address of users who have none."""
+        if not emails:
+            return
+        await self._session.execute(
+            update(cast("Table", User.__table__))
+            .where(User.id == bindparam("user"), User.email.is_(None))
+            .values(email=bindparam("address")),
+            [{"user": user_id, "address": email} for user_id, email in sorted(emails.items())],
+        )
 
     async def taken_names(self, names: Sequence[str]) -> set[str]:
         """Return those of `names` that belong to somebody."""
@@ -272,6 +304,32 @@ class LoginTokens:
             .on_conflict_do_nothing()
         )
         return True
+
+    async def replace_all(self, fresh: Sequence[LoginToken], now: datetime) -> None:
+        """Store tokens in place of all that their users have."""
+        await self._session.execute(
+            update(LoginToken)
+            .where(
+                LoginToken.user_id == func.any([token.user_id for token in fresh]),
+                LoginToken.used_at.is_(None),
+            )
+            .values(used_at=now)
+            .execution_options(synchronize_session=False)
+        )
+        await insert_many(
+            self._session,
+            LoginToken,
+            [
+                {
+                    "id": token.id,
+                    "user_id": token.user_id,
+                    "token_sha256": token.token_sha256,
+                    "created_at": token.created_at,
+                    "expires_at": token.expires_at,
+                }
+                for token in fresh
+            ],
+        )
 
     async def end_all(self, user_id: UUID, now: datetime) -> None:
         """Use up every token of a user."""

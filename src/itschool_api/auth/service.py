@@ -10,6 +10,7 @@ from uuid import UUID
 import anyio.to_thread
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from itschool_api import clock, errors, trail
 from itschool_api.auth import caller as policy
@@ -155,6 +156,29 @@ async def free_user_names(session: AsyncSession, people: Sequence[tuple[str, str
 async def user(session: AsyncSession, user_id: UUID) -> User:
     """Return a user."""
     return await session.get_one(User, user_id)
+
+
+async def users(session: AsyncSession, user_ids: Sequence[UUID]) -> dict[UUID, User]:
+    """Return users by their ids."""
+    return {user.id: user for user in await Users(session).of_ids(user_ids)}
+
+
+async def more_than(
+    session: AsyncSession, user_ids: Sequence[UUID], school_id: UUID, role: Role
+) -> set[UUID]:
+    """Return those of the users who have another role, or one at another school.
+
+    Their logins are not this school's to give away.
+    """
+    return await Users(session).with_other_memberships(user_ids, school_id, role)
+
+
+async def give_addresses(session: AsyncSession, emails: Sequence[tuple[User, str]]) -> None:
+    """Give users who have no e-mail address one."""
+    await Users(session).give_addresses({user.id: email for user, email in emails})
+    for user, email in emails:
+        # It is written already, by one statement for all.
+        set_committed_value(user, "email", email)
 
 
 async def users_at(session: AsyncSession, email: str) -> Sequence[User]:

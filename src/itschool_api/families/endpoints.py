@@ -10,7 +10,7 @@ from itschool_api import errors
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
-from itschool_api.families import guardians, service
+from itschool_api.families import guardians, invitations, service
 from itschool_api.families.schemas import (
     ClassGroup,
     ClassGroupPage,
@@ -23,10 +23,13 @@ from itschool_api.families.schemas import (
     GuardianshipChanges,
     GuardianshipPage,
     Invitation,
+    InvitationReport,
+    LoggedIn,
     NewClassGroup,
     NewFamily,
     NewGuardian,
     NewGuardianship,
+    NewInvitations,
     Student,
     StudentPage,
 )
@@ -103,16 +106,34 @@ async def create_guardian(
 
 @router.get("/guardians", responses=errors.responses(InvalidCursor))
 async def list_guardians(
-    session: Transaction, caller: PeopleReader, wanted: Wanted, search: Words = ""
+    session: Transaction,
+    caller: PeopleReader,
+    wanted: Wanted,
+    class_group: Annotated[
+        UUID | None, Query(description="Of students of this class group only.")
+    ] = None,
+    logged_in: Annotated[
+        LoggedIn | None, Query(description="Who never got in, or who ever did.")
+    ] = None,
+    search: Words = "",
 ) -> GuardianPage:
     """List guardians by name; `search` also finds a whole e-mail address."""
-    return await guardians.list_guardians(session, caller, search, wanted)
+    return await guardians.list_guardians(
+        session,
+        caller,
+        search=search,
+        class_group_id=class_group,
+        logged_in=logged_in,
+        wanted=wanted,
+    )
 
 
 @router.post(
     "/guardians/{guardian_id}/invitations",
     status_code=HTTPStatus.ACCEPTED,
-    responses=errors.responses(guardians.GuardianNotFound, guardians.GuardianHasNoEmail),
+    responses=errors.responses(
+        guardians.GuardianNotFound, invitations.GuardianHasNoEmail, invitations.LoginDisabled
+    ),
 )
 async def invite_guardian(
     session: Transaction, caller: PeopleWriter, guardian_id: UUID
@@ -121,7 +142,24 @@ async def invite_guardian(
 
     Invited again, they keep their user name, and only the newest token works.
     """
-    return await guardians.invite_guardian(session, caller.school_id, guardian_id)
+    return await invitations.invite_guardian(session, caller.school_id, guardian_id)
+
+
+@router.post(
+    "/invitations",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=errors.responses(service.ClassGroupNotFound),
+)
+async def invite_guardians(
+    session: Transaction, caller: PeopleWriter, form: NewInvitations
+) -> InvitationReport:
+    """Invite the guardians of a class group or of the whole school, all at once.
+
+    Each gets their own e-mail with their own user name, in their own language, couples who share an
+    address too. Whoever was invited within the last quarter of an hour is passed over, so that
+    asking twice sends one mail. What became of each mail: `GET /v1/mails`.
+    """
+    return await invitations.invite_guardians(session, caller.school_id, form)
 
 
 @router.post(

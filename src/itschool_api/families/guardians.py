@@ -1,12 +1,12 @@
-"""Guardians: who they are, what they see of which student, and their way in."""
+"""Guardians: who they are, and what they see of which student."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import errors, pagination, trail
-from itschool_api.auth import service as auth
-from itschool_api.auth.caller import Caller, Role
+from itschool_api.auth.caller import Caller
 from itschool_api.database import new_id, refusing
 from itschool_api.families import models
 from itschool_api.families.models import Guardianship
@@ -16,13 +16,12 @@ from itschool_api.families.schemas import (
     GuardianPage,
     GuardianshipChanges,
     GuardianshipPage,
-    Invitation,
+    LoggedIn,
     NewGuardian,
     NewGuardianship,
 )
 from itschool_api.families.schemas import Guardianship as GuardianshipDocument
 from itschool_api.families.service import StudentNotInFamily
-from itschool_api.outbox import service as outbox
 from itschool_api.pagination import Order, Slice
 from itschool_api.schools import service as schools
 
@@ -39,60 +38,47 @@ class GuardianshipExists(errors.Conflict):
     """This guardian has this guardianship already."""
 
 
-class GuardianHasNoEmail(errors.Unprocessable):
-    """An invitation goes by e-mail, and this guardian has no address."""
-
-
 async def add_guardian(
     session: AsyncSession, school_id: UUID, form: NewGuardian, *, user_id: UUID | None = None
 ) -> Guardian:
-    """Add a guardian."""
+    """Add a guardian, who may be a user already."""
     guardian = models.Guardian(
         school_id=school_id, id=new_id(), user_id=user_id, **form.model_dump()
     )
     session.add(guardian)
     await session.flush()
     trail.about(session, guardian=guardian.id)
-    return _guardian(guardian)
+    return await read_guardian(session, school_id, guardian.id)
+
+
+async def read_guardian(session: AsyncSession, school_id: UUID, guardian_id: UUID) -> Guardian:
+    """Return a guardian; raises `GuardianNotFound`."""
+    query = People(session).guardians(school_id).where(models.Guardian.id == guardian_id)
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        raise GuardianNotFound
+    return _guardian(row)
 
 
 async def list_guardians(
-    session: AsyncSession, caller: Caller, search: str, wanted: Slice
+    session: AsyncSession,
+    caller: Caller,
+    *,
+    search: str,
+    class_group_id: UUID | None,
+    logged_in: LoggedIn | None,
+    wanted: Slice,
 ) -> GuardianPage:
     """Return guardians by name."""
-    query = People(session).guardians(caller.school_id, search)
+    query = People(session).guardians(
+        caller.school_id,
+        search=search,
+        class_group_id=class_group_id,
+        has_logged_in=None if logged_in is None else logged_in is LoggedIn.EVER,
+    )
     order = Order((models.Guardian.last_name, models.Guardian.first_name, models.Guardian.id))
     rows, following = await pagination.rows(session, query, order, wanted)
-    return GuardianPage(items=[_guardian(row[0]) for row in rows], next=following)
-
-
-async def invite_guardian(session: AsyncSession, school_id: UUID, guardian_id: UUID) -> Invitation:
-    """Make a user for a guardian, unless there is one, and send the way in by e-mail.
-
-    Raises `GuardianNotFound`, `GuardianHasNoEmail`.
-    """
-    guardian = await session.get(models.Guardian, (school_id, guardian_id), with_for_update=True)
-    if guardian is None:
-        raise GuardianNotFound
-    if guardian.email is None:
-        raise GuardianHasNoEmail
-    if guardian.user_id is None:
-        user = await auth.create_user(
-            session,
-            school_id,
-            [Role.GUARDIAN],
-            first_name=guardian.first_name,
-            last_name=guardian.last_name,
-            email=guardian.email,
-            language=guardian.language,
-        )
-        guardian.user_id = user.id
-        await session.flush()
-    else:
-        user = await auth.user(session, guardian.user_id)
-    trail.about(session, user=user.id)
-    await outbox.send(session, school_id, outbox.Kind.INVITATION, user)
-    return Invitation(user_name=user.user_name, email=guardian.email)
+    return GuardianPage(items=[_guardian(row) for row in rows], next=following)
 
 
 async def add_guardianship(
@@ -173,7 +159,8 @@ def _name(session: AsyncSession, link: Guardianship) -> None:
     )
 
 
-def _guardian(guardian: models.Guardian) -> Guardian:
+def _guardian(row: Any) -> Guardian:
+    guardian: models.Guardian = row.Guardian
     return Guardian(
         id=guardian.id,
         first_name=guardian.first_name,
@@ -182,4 +169,7 @@ def _guardian(guardian: models.Guardian) -> Guardian:
         phone=guardian.phone,
         language=guardian.language,
         can_log_in=guardian.user_id is not None,
+        user_name=row.user_name,
+        invited_at=guardian.invited_at,
+        last_login_at=row.last_login_at,
     )

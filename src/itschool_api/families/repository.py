@@ -1,13 +1,25 @@
 """Rows of people: SQL, and no decisions. Visibility is a condition that others join too."""
 
-from collections.abc import Iterable, Sequence
-from datetime import date
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    and_,
+    bindparam,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.auth.models import User
 from itschool_api.database import Selection
 from itschool_api.families.models import (
     ClassGroup,
@@ -39,6 +51,14 @@ def matches(search: str, *columns: Any) -> ColumnElement[bool]:
     )
 
 
+def counting(today: ColumnElement[date]) -> ColumnElement[bool]:
+    """Return the condition that a guardianship counts today."""
+    return and_(
+        Guardianship.starts_on <= today,
+        or_(Guardianship.ends_on.is_(None), Guardianship.ends_on >= today),
+    )
+
+
 def guardianships_of(
     school_id: UUID, user_id: UUID | None, today: ColumnElement[date]
 ) -> Selection:
@@ -52,12 +72,7 @@ def guardianships_of(
             (Guardian.school_id == Guardianship.school_id)
             & (Guardian.id == Guardianship.guardian_id),
         )
-        .where(
-            Guardianship.school_id == school_id,
-            theirs,
-            Guardianship.starts_on <= today,
-            or_(Guardianship.ends_on.is_(None), Guardianship.ends_on >= today),
-        )
+        .where(Guardianship.school_id == school_id, theirs, counting(today))
     )
 
 
@@ -70,6 +85,13 @@ def class_groups_of(school_id: UUID, students: Selection) -> Selection:
     """Select the ids of the class groups that any of `students` is or was enrolled in."""
     return select(Enrolment.class_group_id).where(
         Enrolment.school_id == school_id, Enrolment.student_id.in_(students)
+    )
+
+
+def members_of(school_id: UUID, class_group_id: UUID) -> Selection:
+    """Select the ids of the students that a class group has or had."""
+    return select(Enrolment.student_id).where(
+        Enrolment.school_id == school_id, Enrolment.class_group_id == class_group_id
     )
 
 
@@ -123,17 +145,34 @@ class People:
                 )
             )
         if class_group_id:
-            members = select(Enrolment.student_id).where(
-                Enrolment.school_id == school_id, Enrolment.class_group_id == class_group_id
-            )
-            query = query.where(Student.id.in_(members))
+            query = query.where(Student.id.in_(members_of(school_id, class_group_id)))
         if condition is not None:
             query = query.where(condition)
         return query if among is None else query.where(Student.id.in_(among))
 
-    def guardians(self, school_id: UUID, search: str) -> Selection:
-        """Select guardians by name or e-mail."""
-        query = select(Guardian).where(Guardian.school_id == school_id)
+    def guardians(
+        self,
+        school_id: UUID,
+        *,
+        search: str = "",
+        class_group_id: UUID | None = None,
+        has_logged_in: bool | None = None,
+    ) -> Selection:
+        """Select guardians by name or e-mail, with what is known of their logins."""
+        query = (
+            select(Guardian, User.user_name, User.last_login_at)
+            .outerjoin(User, User.id == Guardian.user_id)
+            .where(Guardian.school_id == school_id)
+        )
+        if class_group_id is not None:
+            children = select(Guardianship.guardian_id).where(
+                Guardianship.school_id == school_id,
+                Guardianship.student_id.in_(members_of(school_id, class_group_id)),
+            )
+            query = query.where(Guardian.id.in_(children))
+        if has_logged_in is not None:
+            never = User.last_login_at.is_(None)
+            query = query.where(not_(never) if has_logged_in else never)
         if search:
             query = query.where(
                 or_(
@@ -142,6 +181,51 @@ class People:
                 )
             )
         return query
+
+    async def guardians_there(
+        self, school_id: UUID, today: ColumnElement[date], class_group_id: UUID | None
+    ) -> Sequence[UUID]:
+        """Return the guardians of students who are there, in a class group if one is named."""
+        query = (
+            select(Guardianship.guardian_id)
+            .join(
+                Student,
+                (Student.school_id == Guardianship.school_id)
+                & (Student.id == Guardianship.student_id),
+            )
+            .where(Guardianship.school_id == school_id, counting(today), present(today))
+            .distinct()
+        )
+        if class_group_id is not None:
+            query = query.where(Student.id.in_(members_of(school_id, class_group_id)))
+        return (await self._session.execute(query)).scalars().all()
+
+    async def locked_guardians(self, school_id: UUID, ids: Collection[UUID]) -> Sequence[Guardian]:
+        """Return those of `ids` who are not erased, locked, in the order of their ids."""
+        query = (
+            select(Guardian)
+            .where(
+                Guardian.school_id == school_id,
+                Guardian.id == func.any(list(ids)),
+                Guardian.erased_at.is_(None),
+            )
+            .order_by(Guardian.id)
+            .with_for_update(key_share=True)
+        )
+        return (await self._session.execute(query)).scalars().all()
+
+    async def note_invitations(
+        self, school_id: UUID, users: Mapping[UUID, UUID], invited_at: datetime
+    ) -> None:
+        """Note that guardians were sent the way in, and which user each of them is."""
+        if not users:
+            return
+        await self._session.execute(
+            update(cast("Table", Guardian.__table__))
+            .where(Guardian.school_id == school_id, Guardian.id == bindparam("guardian"))
+            .values(user_id=bindparam("user"), invited_at=invited_at),
+            [{"guardian": guardian, "user": user} for guardian, user in sorted(users.items())],
+        )
 
     def families(self, school_id: UUID, search: str) -> Selection:
         """Select families by name."""

@@ -1,6 +1,7 @@
 """What clients send to and receive about people."""
 
-from datetime import date
+from datetime import date, datetime
+from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
@@ -99,7 +100,16 @@ class Guardian(Document):
     email: str | None = Field(max_length=254)
     phone: str | None = Field(max_length=30)
     language: str = Field(max_length=2, examples=["nl"])
-    can_log_in: bool = Field(description="Whether they were invited.")
+    can_log_in: bool = Field(description="Whether they have a user.")
+    user_name: str | None = Field(
+        max_length=254, description="What they log in with.", examples=["an.peeters"]
+    )
+    invited_at: datetime | None = Field(
+        description="When they were last sent the way in, by e-mail or on paper; null: never."
+    )
+    last_login_at: datetime | None = Field(
+        description="When they last got in, by password; null: never."
+    )
 
 
 class GuardianPage(Page[Guardian]):
@@ -194,8 +204,65 @@ class GuardianshipPage(Page[Guardianship]):
     """A part of the guardianships."""
 
 
+class LoggedIn(StrEnum):
+    """Whether somebody ever got in."""
+
+    NEVER = "never"
+    EVER = "ever"
+
+
 class Invitation(Document):
     """An invitation on its way."""
 
-    user_name: str = Field(max_length=120, examples=["an.peeters"])
-    email: str = Field(max_length=254, examples=["an.peeters@example.org"])
+    user_name: str = Field(max_length=254, examples=["an.peeters"])
+    email: str = Field(
+        max_length=254,
+        description="Where it goes: to the user's own address.",
+        examples=["an.peeters@example.org"],
+    )
+
+
+class Invited(StrEnum):
+    """Who is invited of many."""
+
+    NEVER_LOGGED_IN = "never_logged_in"
+    NEVER_INVITED = "never_invited"
+    ALL = "all"
+
+
+class NewInvitations(Form):
+    """Whom to invite: the guardians of a class group's students, or of all who are there."""
+
+    class_group_id: UUID | None = Field(None, examples=[None])
+    whole_school: bool = Field(False, examples=[True])
+    only: Invited = Field(
+        Invited.NEVER_LOGGED_IN,
+        description="`never_logged_in`: who never got in; `never_invited`: who has no user yet; "
+        "`all`: even who got in before.",
+    )
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if self.whole_school == (self.class_group_id is not None):
+            raise ValueError("name either a class group or the whole school")
+        return self
+
+
+class InvitationReport(Document):
+    """Who is invited, and who is not; `guardians` is the sum of all but `users_made`."""
+
+    guardians: int = Field(
+        description="Those whose guardianship counts today, of students who are there.",
+        examples=[800],
+    )
+    invited: int = Field(description="Their mails are on their way.", examples=[640])
+    users_made: int = Field(description="Those of them who had no user yet.", examples=[615])
+    without_email: int = Field(
+        description="Print their letters: `POST /v1/login-letters`.", examples=[35]
+    )
+    logged_in: int = Field(description="They got in before.", examples=[120])
+    invited_before: int = Field(description="They have a user already.", examples=[0])
+    just_invited: int = Field(
+        description="Within the last quarter of an hour; by somebody else, perhaps.", examples=[5]
+    )
+    disabled: int = Field(description="Their login is disabled.", examples=[0])

@@ -130,6 +130,16 @@ async def list_class_groups(
     return ClassGroupPage(items=[ClassGroup.model_validate(row[0]) for row in rows], next=following)
 
 
+async def class_group(
+    session: AsyncSession, school_id: UUID, class_group_id: UUID
+) -> models.ClassGroup:
+    """Return a class group; raises `ClassGroupNotFound`."""
+    group = await session.get(models.ClassGroup, (school_id, class_group_id))
+    if group is None:
+        raise ClassGroupNotFound
+    return group
+
+
 async def add_student(session: AsyncSession, school_id: UUID, form: NewStudent) -> Student:
     """Add a student, in a class if one is named.
 
@@ -137,9 +147,7 @@ async def add_student(session: AsyncSession, school_id: UUID, form: NewStudent) 
     """
     group = None
     if form.class_group_id:
-        group = await session.get(models.ClassGroup, (school_id, form.class_group_id))
-        if group is None:
-            raise ClassGroupNotFound
+        group = await class_group(session, school_id, form.class_group_id)
     student = models.Student(
         school_id=school_id,
         id=new_id(),

@@ -211,7 +211,12 @@ def _link(kind: Kind, web_app_url: str, token: str | None, about: str | None) ->
     name, carried = {Kind.OFFER: ("offer", about), Kind.EXPORT_READY: ("export", about)}.get(
         kind, ("token", token)
     )
-    return f"{web_app_url}#{name}={quote(carried, safe='')}" if carried else None
+    return link(web_app_url, name, carried) if carried else None
+
+
+def link(web_app_url: str, name: str, carried: str) -> str:
+    """Return an address of the web app that carries something in its fragment."""
+    return f"{web_app_url}#{name}={quote(carried, safe='')}"
 
 
 def _one_line(typed: str) -> str:

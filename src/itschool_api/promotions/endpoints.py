@@ -42,7 +42,4 @@ async def promote_students(
     report = await service.promote(session, caller.school_id, form, preview=preview)
     if preview or not (report.moved or report.left or report.class_groups):
         trail.forget(session)
-    trail.about(session, school_year=form.school_year_id)
-    for each in form.students:
-        trail.about(session, student=each.student_id)
     return report

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import errors
+from itschool_api import errors, trail
 from itschool_api.database import refusing
 from itschool_api.families.models import ClassGroup
 from itschool_api.families.service import ClassGroupNameTaken
@@ -61,6 +61,7 @@ async def promote(
         )
     if not preview:
         await _write(rows, new.id, plan, groups)
+        trail.about(session, school_year=new.id, student=[*plan.leavers, *plan.moves])
     return _report(plan, old, new, preview=preview)
 
 
