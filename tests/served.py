@@ -26,6 +26,8 @@ def environment(settings: Settings, database_url: str) -> dict[str, str]:
         "ITSCHOOL_PUBLIC_URL": settings.public_url,
         "ITSCHOOL_DATA_DIR": str(settings.data_dir),
         "ITSCHOOL_DATABASE_POOL_SIZE": "5",
+        # The server's own variable, which must not decide whose word is believed.
+        "FORWARDED_ALLOW_IPS": "*",
     }
 
 

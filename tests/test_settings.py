@@ -43,6 +43,7 @@ def made(**values: object) -> Settings:
     ],
 )
 def test_a_weak_or_well_known_secret_is_refused(secret: str) -> None:
+    """SEC-36."""
     with pytest.raises(ValidationError) as refused:
         made(secret_key=secret)
 
@@ -53,6 +54,7 @@ def test_a_weak_or_well_known_secret_is_refused(secret: str) -> None:
 
 
 def test_there_is_no_default_secret() -> None:
+    """SEC-36."""
     with pytest.raises(ValidationError, match="secret_key"):
         Settings(environment="development")
 
@@ -151,10 +153,16 @@ def test_what_is_no_origin_is_refused(origin: str) -> None:
         made(cors_origins=f"https://ok.example,{origin}")
 
 
-@pytest.mark.parametrize("command", [["serve"], ["worker"]])
+def test_no_application_debugs() -> None:
+    """SEC-36: a debugging one would show its insides to whoever makes it fail."""
+    assert create_app(made()).debug is False
+
+
+@pytest.mark.parametrize("command", [["serve"], ["worker"], ["keys", "rotate"]])
 def test_the_command_refuses_to_start_and_says_what_to_do(
     command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """SEC-36."""
     weak = "change-me-change-me-change-me"
     for secret in (None, weak):
         if secret:

@@ -82,6 +82,17 @@ async def test_an_expired_key_is_refused(app: FastAPI, school: School, owner: As
         problem(await client.get("/v1/wallets"), 401, "invalid-api-key")
 
 
+@pytest.mark.parametrize("ago", [timedelta(0), timedelta(seconds=1), timedelta(days=400)])
+async def test_a_key_does_not_end_before_it_begins(school: School, ago: timedelta) -> None:
+    admin = await school.as_(Role.ADMIN)
+    form = {"label": "x", "scopes": ["wallets:read"]}
+    then = (datetime.now(UTC) - ago).isoformat()
+    answer = await admin.post("/v1/api-keys", json=form | {"expires_at": then})
+
+    problem(answer, 422, "api-key-ends-in-the-past")
+    assert ok(await admin.get("/v1/api-keys"))["items"] == []
+
+
 async def test_an_end_without_a_time_zone_is_refused(school: School) -> None:
     admin = await school.as_(Role.ADMIN)
     form = {"label": "x", "scopes": ["wallets:read"], "expires_at": "2031-01-01T00:00:00"}

@@ -277,6 +277,8 @@ async def test_the_present_password_is_asked_for_and_cannot_be_guessed(school: S
         ("PassWord1", 422),
         ("iloveyou1", 422),
         ("  blanks at both ends  ", 200),
+        (" " * 12, 422),
+        (" \t\u00a0\u3000 \u2003  ", 422),
         ("ouistiti ouistiti", 200),
         ("密码密码密码密码", 200),
         ("tab\tand\x00nul and more", 200),

@@ -128,6 +128,7 @@ async def _user_caller(session: Transaction, claims: tokens.Claims) -> Caller:
 async def _key_caller(session: Transaction, text: str) -> Caller:
     given = credentials.read_api_key(text)
     if given is None:
+        _log.warning("api_key.refused")
         raise InvalidApiKey
     now = clock.now()
     await enter_school(session, given.school_id)

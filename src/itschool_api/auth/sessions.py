@@ -166,6 +166,7 @@ async def set_password(
         if right and acceptable:
             hashed = await anyio.to_thread.run_sync(passwords.hashed, new)
     if not right:
+        _log.warning("password.refused", user=str(caller.user_id))
         await limits.count_failure(session, account, address, spared=True)
         raise WrongPassword
     if not acceptable:
