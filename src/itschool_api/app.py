@@ -36,6 +36,7 @@ from itschool_api.families import endpoints as families_endpoints
 from itschool_api.invoices import endpoints as invoices_endpoints
 from itschool_api.letters import endpoints as letters_endpoints
 from itschool_api.outbox import endpoints as outbox_endpoints
+from itschool_api.privacy import endpoints as privacy_endpoints
 from itschool_api.promotions import endpoints as promotions_endpoints
 from itschool_api.roll import endpoints as roll_endpoints
 from itschool_api.schools import endpoints as schools_endpoints
@@ -56,6 +57,7 @@ _ROUTERS = (
     events_endpoints.router,
     families_endpoints.router,
     enrolments_endpoints.router,
+    privacy_endpoints.router,
     promotions_endpoints.router,
     letters_endpoints.router,
     outbox_endpoints.router,

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from itschool_api import clock, errors, trail
 from itschool_api.database import Base, school_key
 
-_LIFE = timedelta(hours=24)
+LIFE = timedelta(hours=24)
 _LOCK_NOT_AVAILABLE = "55P03"
 
 Key = Annotated[
@@ -100,9 +100,7 @@ async def claim(
     await session.execute(text("SET LOCAL lock_timeout = '5s'"))
     mine = (StoredAnswer.school_id == school_id) & (StoredAnswer.caller == caller)
     try:
-        await session.execute(
-            delete(StoredAnswer).where(mine, StoredAnswer.stored_at < now - _LIFE)
-        )
+        await session.execute(delete(StoredAnswer).where(mine, StoredAnswer.stored_at < now - LIFE))
         claimed = await session.execute(
             insert(StoredAnswer)
             .values(

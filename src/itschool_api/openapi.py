@@ -39,6 +39,7 @@ _TAGS = [
     {"name": "events", "description": "What happens at the school."},
     {"name": "mails", "description": "What the school wrote to people, and whether it left."},
     {"name": "audit", "description": "Who did what."},
+    {"name": "privacy", "description": "What is known of a person: exported, erased."},
     {"name": "dashboard", "description": "The first page, in one call."},
     {"name": "health", "description": "For load balancers and watchdogs."},
 ]

@@ -152,6 +152,36 @@ class Settings(DatabaseSettings):
     smtp_tls: Literal["none", "starttls", "tls"] = Field(
         "starttls", description="How the connection to the mail server is protected."
     )
+    retention_export_days: int = Field(
+        7, ge=1, le=30, description="How long the file of an export is kept, in days."
+    )
+    retention_mail_days: int = Field(
+        90, ge=15, le=730, description="How long it is known which mails were sent, in days."
+    )
+    retention_session_days: int = Field(
+        30,
+        ge=1,
+        le=365,
+        description="How long ended sessions, tokens and offers are kept, in days.",
+    )
+    retention_origin_days: int = Field(
+        365, ge=1, le=730, description="How long a user's network addresses are known, in days."
+    )
+    retention_job_days: int = Field(
+        30, ge=1, le=365, description="How long it is known which jobs were done, in days."
+    )
+    retention_leaver_months: int | None = Field(
+        None,
+        ge=1,
+        le=120,
+        description="Months after which leavers who owe nothing are erased; empty: never by itself.",
+    )
+    retention_accounting_years: int = Field(
+        10,
+        ge=7,
+        le=30,
+        description="How long invoices and the bank's files keep their names: years after theirs.",
+    )
 
     @model_validator(mode="after")
     def _no_embedded_database_in_production(self) -> Self:

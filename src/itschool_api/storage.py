@@ -1,8 +1,14 @@
 """Files: bytes under a key, in a local folder.
 
-Keys begin with the school's id; what they hold is written once and never changed.
+Keys begin with the school's id; what they hold is written once and never changed. It is removed
+only where the law wants it gone: an export after some days, a bank's file when its retention ends.
+Nobody reaches a file by its key: whoever asks for one names a row, and is held to it.
 """
 
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -18,7 +24,7 @@ class Storage:
 
     async def keep(self, school_id: UUID, name: str, content: bytes) -> str:
         """Write `content` and return its key; the same name again overwrites nothing else."""
-        key = f"{school_id}/{name}"
+        key = key_of(school_id, name)
         await self._store.put_async(key, content)
         return key
 
@@ -26,3 +32,21 @@ class Storage:
         """Return what lies under `key`; raises `FileNotFoundError`."""
         result = await self._store.get_async(key)
         return bytes(await result.bytes_async())
+
+    async def remove(self, key: str) -> None:
+        """Remove what lies under `key`, for good; nothing there is as good as removed."""
+        with suppress(FileNotFoundError):
+            await self._store.delete_async(key)
+
+    async def names(self, school_id: UUID, folder: str) -> Sequence[tuple[str, datetime]]:
+        """Return the keys below a folder of a school, with when each was written."""
+        # In a thread: the library lists a folder of this machine while the caller waits.
+        found = await asyncio.to_thread(
+            lambda: [each for part in self._store.list(key_of(school_id, folder)) for each in part]
+        )
+        return [(each["path"], each["last_modified"]) for each in found]
+
+
+def key_of(school_id: UUID, name: str) -> str:
+    """Return the key of a school's file."""
+    return f"{school_id}/{name}"

@@ -27,8 +27,10 @@ from itschool_api.mail.delivery import Delivery, FolderDelivery, SmtpDelivery
 from itschool_api.outbox import sending
 from itschool_api.outbox import service as outbox
 from itschool_api.outbox.sending import PostOffice, TryAgain
+from itschool_api.privacy import erasure, exports, making, retention
 from itschool_api.schools import service as schools
 from itschool_api.settings import Settings
+from itschool_api.storage import Storage
 
 _MOST_ATTEMPTS: Final = 12
 # With the waits between them, two days: a mail server may be down over a week-end's night.
@@ -43,6 +45,10 @@ _NOTICES: Final = {
     Notice.RECOVERY_CODE_USED: outbox.Kind.RECOVERY_CODE_USED,
 }
 _log = structlog.get_logger(__name__)
+
+
+class JobFailed(Exception):
+    """A job could not be done; names the kind of error, for its words may name people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,20 @@ class Worker:
                 session, ids["school"], ids["mail"], kind, ids["user"], job.created
             )
 
+    async def make_export(self, job: Job) -> None:
+        """Make the file of an export, and tell who asked for it."""
+        ids = jobs.ids(job)
+        life = timedelta(days=self.settings.retention_export_days)
+        await making.make(self.sessions, self._storage(), life, ids["school"], ids["export"])
+
+    async def sweep(self, _: Schedule) -> None:
+        """Remove what is not kept any more."""
+        office = erasure.office_of(self.settings, self._storage())
+        await retention.Sweeper(self.settings, self.sessions, office).sweep()
+
+    def _storage(self) -> Storage:
+        return Storage(self.settings.data_dir / "files")
+
     async def revive_mails(self, _: Schedule) -> None:
         """See that every mail which waits has a job."""
         async with self.sessions.begin() as session:
@@ -104,6 +124,30 @@ class Worker:
             async with school_transaction(self.sessions, school_id) as session:
                 if revived := await outbox.revive(session, school_id, living):
                     _log.warning("mails.revived", school=str(school_id), count=revived)
+
+
+def _wordless(function: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[None]]:
+    """Let a job's failure say where it was and of what kind, and no more.
+
+    The queue keeps what failures say, in its tables and in the log, and they may name people.
+    """
+
+    async def do(job: Job) -> None:
+        try:
+            await function(job)
+        except RetryRequested:
+            raise
+        except Exception as error:  # noqa: BLE001 - its place is logged, its words are not
+            _log.error(
+                "job.crashed",
+                entrypoint=job.entrypoint,
+                job=job.id,
+                error=type(error).__name__,
+                traceback=logs.places(error),
+            )
+            raise JobFailed(type(error).__name__) from None
+
+    return do
 
 
 def _try_again(job: Job) -> NoReturn:
@@ -167,10 +211,11 @@ async def connected(database_url: str) -> asyncpg.Connection:
 def queue_of(worker: Worker, connection: asyncpg.Connection) -> PgQueuer:
     """Return the queue with a function for each kind of job."""
     queue = PgQueuer.from_asyncpg_connection(connection)
-    queue.entrypoint(outbox.MAIL_JOB, on_failure="hold")(worker.send_mail)
+    queue.entrypoint(outbox.MAIL_JOB, on_failure="hold")(_wordless(worker.send_mail))
     others: dict[str, Callable[[Job], Awaitable[None]]] = {
         LOGIN_TOKEN_JOB: worker.send_requested_tokens,
         **dict.fromkeys(Notice, worker.send_notice),
+        exports.EXPORT_JOB: worker.make_export,
     }
     for name, function in others.items():
         queue.entrypoint(
@@ -179,6 +224,7 @@ def queue_of(worker: Worker, connection: asyncpg.Connection) -> PgQueuer:
             executor_factory=lambda parameters: DatabaseRetryEntrypointExecutor(
                 parameters, max_attempts=_MOST_ATTEMPTS, max_delay=_LONGEST_WAIT
             ),
-        )(function)
+        )(_wordless(function))
     queue.schedule("revive-mails", "*/10 * * * *")(worker.revive_mails)
+    queue.schedule(retention.SWEEP, retention.NIGHTLY)(worker.sweep)
     return queue

@@ -116,6 +116,15 @@ retry_mail                  mails:read,people:write \
                                                    403  403  403  403  202  202   404  404
 
 list_audit_events           -                      403  403  403  403  403  200   200  403
+
+create_export               -                      403  403  403  403  403  202   404  403
+list_exports                -                      403  403  403  403  403  200   200  403
+read_export                 -                      403  403  403  403  403  200   404  403
+read_export_file            -                      403  403  403  403  403  200   404  403
+preview_student_erasure     -                      403  403  403  403  403  200   404  403
+erase_student               -                      403  403  403  403  403  200   404  403
+preview_guardian_erasure    -                      403  403  403  403  403  200   404  403
+erase_guardian              -                      403  403  403  403  403  200   404  403
 """
 
 

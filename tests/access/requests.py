@@ -226,3 +226,21 @@ async def _change_guardianship(_: World) -> Request:
 @_for("retry_mail")
 async def _retry_mail(world: World) -> Request:
     return {"ids": {"mail": await world.ours.fresh_failed_mail()}}
+
+
+@_for("create_export")
+async def _create_export(world: World) -> Request:
+    return {"json": {"student_id": world.ours.ids["student"]}}
+
+
+@_for("erase_student")
+async def _erase_student(world: World) -> Request:
+    student_id = await world.ours.fresh_student()
+    await world.ours.school.manager.put(f"/v1/students/{student_id}/departure", json={})
+    return {"ids": {"student": student_id}, "json": {"confirmed_name": "Jef Claes"}}
+
+
+@_for("erase_guardian")
+async def _erase_guardian(world: World) -> Request:
+    ids = {"guardian": await world.ours.fresh_guardian()}
+    return {"ids": ids, "json": {"confirmed_name": "Tom Maes"}}

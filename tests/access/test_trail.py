@@ -16,7 +16,7 @@ from tests.audit.test_audit_events import left_by
 pytestmark = pytest.mark.anyio
 
 # What hands out a person's data as a file is told although it changes nothing.
-DOWNLOADS = frozenset({"export_roll"})
+DOWNLOADS = frozenset({"export_roll", "read_export_file"})
 
 
 async def caller_of(world: World, caller: str, name: str) -> AsyncClient:

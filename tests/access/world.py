@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from itschool_api.banking.coda.builders import payment, transfer
 from itschool_api.database import school_transaction
 from itschool_api.money import Cents
 from itschool_api.outbox import service as outbox
+from itschool_api.privacy import making
 from tests.auth.ways_in import restricted_session
 from tests.kit import PAYER, Child, School, logged_in, ok, open_school
 
@@ -135,6 +137,18 @@ class Objects:
         )
         return str(made["id"])
 
+    async def fresh_export(self) -> str:
+        """Export the child's data, and return the export's id."""
+        admin = await self.school.as_(Role.ADMIN)
+        form = {"student_id": self.child.student_id}
+        export_id = str(ok(await admin.post("/v1/exports", json=form), 202)["id"])
+        state = self.school.app.state
+        week = timedelta(days=7)
+        await making.make(
+            self.school.sessions, state.storage, week, self.school.id, UUID(export_id)
+        )
+        return export_id
+
     def file(self) -> bytes:
         """Return a file of the bank that was not posted yet."""
         return self.school.coda(transfer("cadeau", Cents(1_00), PAYER))
@@ -217,6 +231,7 @@ async def populate(school: School, first_name: str) -> Objects:
         "key": await made.fresh_key(),
         "mail": await made.fresh_mail(),
         "session": await made.fresh_session(),
+        "export": await made.fresh_export(),
     }
     return made
 

@@ -21,6 +21,7 @@ class _Commands(TyperGroup):
         "keys": "keys:app",
         "ledger": "ledger:app",
         "openapi": "openapi:app",
+        "privacy": "privacy:app",
         "school": "school:app",
         "serve": "serve:serve",
         "user": "user:app",

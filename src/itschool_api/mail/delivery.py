@@ -16,11 +16,13 @@ import contextlib
 import os
 import ssl
 import tempfile
+from collections.abc import Collection
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Final, Literal, Protocol
 from urllib.parse import quote
+from uuid import UUID
 
 import aiosmtplib
 
@@ -162,6 +164,16 @@ class FolderDelivery:
             await asyncio.to_thread(self._write, target, message.as_bytes(policy=policy.SMTP))
         except OSError as error:
             raise Postponed(f"{target} cannot be written: {error}") from error
+
+    async def forget(self, ids: Collection[UUID]) -> None:
+        """Remove the messages whose Message-ID is made of one of these ids."""
+        if ids:
+            await asyncio.to_thread(self._forget, {str(each) for each in ids})
+
+    def _forget(self, ids: set[str]) -> None:
+        for file in self._path.glob("*.eml"):
+            if file.name.partition("@")[0].rpartition(".")[2] in ids:
+                file.unlink(missing_ok=True)
 
     def _write(self, target: Path, content: bytes) -> None:
         """Write beside the target, then rename; only the owner may read, for there are tokens."""

@@ -1,0 +1,82 @@
+"""The file of an export: one JSON document for people and machines, and PDFs beside it. Pure.
+
+What is about somebody else is withheld (GDPR art. 15(4)): the other parent's address and account,
+a payer who is not this person. It says so where it stood.
+"""
+
+import io
+import json
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from itschool_api.privacy import inventory
+from itschool_api.privacy.circle import Circle
+from itschool_api.privacy.inventory import About
+
+WITHHELD: Final = "[withheld: it is about somebody else]"
+DOCUMENT: Final = "data.json"
+
+Row = Mapping[str, Any]
+
+
+def section(table: str, rows: Iterable[Row], circle: Circle) -> dict[str, Any]:
+    """Return what the document says of one table."""
+    return {
+        "what": inventory.TABLES[table].holds,
+        "rows": [{name: _shown(table, name, row, circle) for name in row} for row in rows],
+    }
+
+
+def packed(document: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+    """Return the ZIP of a document and its files."""
+    packing = io.BytesIO()
+    with zipfile.ZipFile(packing, "w", zipfile.ZIP_DEFLATED) as archive:
+        words = json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
+        archive.writestr(DOCUMENT, words + "\n")
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packing.getvalue()
+
+
+def is_payer(circle: Circle, counterparty: str) -> bool:
+    """Tell whether a payment's sender bears all of a person's names."""
+    return _words(" ".join(circle.names)) <= _words(counterparty)
+
+
+def _shown(table: str, name: str, row: Row, circle: Circle) -> Any:
+    column = inventory.TABLES[table].personal.get(name)
+    empty = row[name] is None or row[name] == ""
+    if column is None or empty or _may_see(table, name, row, circle):
+        return row[name]
+    return WITHHELD
+
+
+def _may_see(table: str, name: str, row: Row, circle: Circle) -> bool:
+    column = inventory.TABLES[table].personal[name]
+    if column.shared or (column.about is About.STUDENT and circle.of_student):
+        return True
+    if circle.of_student:
+        return False
+    if column.about is About.PAYER:
+        return is_payer(circle, row["counterparty_name"])
+    if table == "families":
+        return row["id"] in circle.at_home
+    return True
+
+
+def _words(text: str) -> frozenset[str]:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().casefold()
+    return frozenset("".join(c if c.isalnum() else " " for c in plain).split())
+
+
+def _plain(value: Any) -> Any:
+    """Write what JSON has no form for."""
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
