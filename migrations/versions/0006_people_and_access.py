@@ -157,7 +157,7 @@ def upgrade() -> None:
     op.create_table(
         "membership_offers",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
         sa.Column("school_id", sa.Uuid(), nullable=False),
         sa.Column("guardian_id", sa.Uuid(), nullable=False),
         sa.Column("offered_at", sa.DateTime(timezone=True), nullable=False),
@@ -174,6 +174,13 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_membership_offers_user_id"), "membership_offers", ["user_id"], unique=False
     )
+    op.create_index(
+        op.f("ix_membership_offers_school_id_guardian_id"),
+        "membership_offers",
+        ["school_id", "guardian_id"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_memberships_school_id"), "memberships", ["school_id"], unique=False)
     op.create_table(
         "recovery_codes",
         sa.Column("user_id", sa.Uuid(), nullable=False),

@@ -35,6 +35,7 @@ from itschool_api.events import endpoints as events_endpoints
 from itschool_api.families import endpoints as families_endpoints
 from itschool_api.invoices import endpoints as invoices_endpoints
 from itschool_api.letters import endpoints as letters_endpoints
+from itschool_api.members import endpoints as members_endpoints
 from itschool_api.outbox import endpoints as outbox_endpoints
 from itschool_api.privacy import endpoints as privacy_endpoints
 from itschool_api.promotions import endpoints as promotions_endpoints
@@ -56,6 +57,7 @@ _ROUTERS = (
     banking_endpoints.router,
     events_endpoints.router,
     families_endpoints.router,
+    members_endpoints.router,
     enrolments_endpoints.router,
     privacy_endpoints.router,
     promotions_endpoints.router,

@@ -33,6 +33,7 @@ _TAGS = [
         "name": "people",
         "description": "Students, class groups, guardians, families; the next school year.",
     },
+    {"name": "members", "description": "Who can log in to the school, and as what."},
     {"name": "wallets", "description": "Students' prepaid money."},
     {"name": "invoices", "description": "What families owe."},
     {"name": "bank", "description": "The bank's files and what became of their money."},

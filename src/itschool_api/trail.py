@@ -120,6 +120,13 @@ def about(session: AsyncSession, /, **ids: UUID | Collection[UUID]) -> None:
                 known.append(subject_id)
 
 
+def elsewhere(session: AsyncSession, school_id: UUID) -> None:
+    """Leave the event with another school, which the transaction has entered for good."""
+    entry: _Entry | None = session.info.get(_ENTRY)
+    if entry is not None:
+        entry.school_id = school_id
+
+
 def forget(session: AsyncSession) -> None:
     """Leave no event: nothing was done (a preview, an answer that was given before)."""
     session.info.pop(_ENTRY, None)

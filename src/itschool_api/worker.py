@@ -24,6 +24,7 @@ from itschool_api.auth.notices import Notice
 from itschool_api.auth.service import Authority
 from itschool_api.database import Sessions, school_transaction
 from itschool_api.mail.delivery import Delivery, FolderDelivery, SmtpDelivery
+from itschool_api.members import offers
 from itschool_api.outbox import sending
 from itschool_api.outbox import service as outbox
 from itschool_api.outbox.sending import PostOffice, TryAgain
@@ -100,6 +101,12 @@ class Worker:
             await outbox.send_notice(
                 session, ids["school"], ids["mail"], kind, ids["user"], job.created
             )
+
+    async def send_offer(self, job: Job) -> None:
+        """Make a mail of an offer of membership; a user name that nobody has gets none."""
+        ids = jobs.ids(job)
+        async with school_transaction(self.sessions, ids["school"]) as session:
+            await offers.send_offer(session, ids["offer"])
 
     async def make_export(self, job: Job) -> None:
         """Make the file of an export, and tell who asked for it."""
@@ -214,6 +221,7 @@ def queue_of(worker: Worker, connection: asyncpg.Connection) -> PgQueuer:
     queue.entrypoint(outbox.MAIL_JOB, on_failure="hold")(_wordless(worker.send_mail))
     others: dict[str, Callable[[Job], Awaitable[None]]] = {
         LOGIN_TOKEN_JOB: worker.send_requested_tokens,
+        offers.OFFER_JOB: worker.send_offer,
         **dict.fromkeys(Notice, worker.send_notice),
         exports.EXPORT_JOB: worker.make_export,
     }

@@ -109,6 +109,11 @@ export_roll                 people:read,students:read \
                                                    403  403  403  200  200  200   200  200
 change_guardianship         people:write           403  403  403  403  200  200   404  404
 list_guardianships          people:read            403  403  403  200  200  200   200  200
+change_student              people:write           403  403  403  403  200  200   404  404
+read_guardian               people:read            403  403  403  200  200  200   404  404
+change_guardian             people:write           403  403  403  403  200  200   404  404
+read_family                 people:read            403  403  403  200  200  200   404  404
+change_family               people:write           403  403  403  403  200  200   404  404
 
 list_mails                  mails:read             403  403  403  403  200  200   200  200
 read_mail                   mails:read             403  403  403  403  200  200   404  404
@@ -125,6 +130,29 @@ preview_student_erasure     -                      403  403  403  403  403  200 
 erase_student               -                      403  403  403  403  403  200   404  403
 preview_guardian_erasure    -                      403  403  403  403  403  200   404  403
 erase_guardian              -                      403  403  403  403  403  200   404  403
+
+list_members                -                      403  403  403  403  403  200   200  403
+create_member               -                      403  403  403  403  403  201   201  403
+read_member                 -                      403  403  403  403  403  200   404  403
+change_member_roles         -                      403  403  403  403  403  200   404  403
+end_membership              -                      403  403  403  403  403  204   404  403
+invite_member               -                      403  403  403  403  403  202   404  403
+disable_member              -                      403  403  403  403  403  200   404  403
+enable_member               -                      403  403  403  403  403  200   404  403
+change_member_login         -                      403  403  403  403  403  200   404  403
+read_guardian_login         people:read            403  403  403  200  200  200   404  404
+change_guardian_login       people:write           403  403  403  403  200  200   404  404
+unlink_guardian_login       people:write           403  403  403  403  204  204   404  404
+offer_membership            people:write           403  403  403  403  202  202   404  404
+list_guardian_offers        people:read            403  403  403  200  200  200   404  404
+withdraw_offers             people:write           403  403  403  403  204  204   404  404
+
+change_me                   -                      200  200  200  200  200  200   200  403
+request_email_change        -                      202  202  202  202  202  202   202  403
+confirm_email_change        -                      400  400  400  400  400  400   400  403
+list_my_offers              -                      200  200  200  200  200  200   200  403
+accept_offer                -                      200  404  404  404  404  404   404  403
+decline_offer               -                      200  404  404  404  404  404   404  403
 """
 
 

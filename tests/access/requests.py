@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Awaitable, Callable
+from secrets import token_hex
 from typing import Any, Final
 
 from tests.access.world import World, event_form, files
@@ -244,3 +245,99 @@ async def _erase_student(world: World) -> Request:
 async def _erase_guardian(world: World) -> Request:
     ids = {"guardian": await world.ours.fresh_guardian()}
     return {"ids": ids, "json": {"confirmed_name": "Tom Maes"}}
+
+
+@_for("change_student")
+async def _change_student(_: World) -> Request:
+    form = {"first_name": "Noor", "last_name": "Peeters", "birth_date": "2017-05-12"}
+    return {"json": form | {"external_key": None}}
+
+
+@_for("change_guardian")
+async def _change_guardian(_: World) -> Request:
+    form = {"first_name": "An", "last_name": "Peeters", "language": "nl"}
+    return {"json": form | {"email": "an@example.org", "phone": None}}
+
+
+@_for("change_family")
+async def _change_family(_: World) -> Request:
+    form = {"name": "Famille Peeters", "language": "fr"}
+    return {"json": form | {"street": None, "postal_code": None, "city": None}}
+
+
+@_for("create_member")
+async def _create_member(_: World) -> Request:
+    form = {"first_name": "Jef", "last_name": "Claes", "roles": ["teacher"]}
+    return {"json": form | {"email": f"{token_hex(6)}@example.org"}}
+
+
+async def _member(world: World) -> Request:
+    return {"ids": {"user": await world.ours.fresh_member()}}
+
+
+for _operation in (
+    "read_member",
+    "end_membership",
+    "invite_member",
+    "disable_member",
+    "enable_member",
+):
+    _for(_operation)(_member)
+
+
+@_for("change_member_roles")
+async def _change_member_roles(world: World) -> Request:
+    return await _member(world) | {"json": {"roles": ["accountant"]}}
+
+
+def _login() -> Request:
+    name = token_hex(6)
+    return {"json": {"user_name": name, "email": f"{name}@example.org", "language": "nl"}}
+
+
+@_for("change_member_login")
+async def _change_member_login(world: World) -> Request:
+    return await _member(world) | _login()
+
+
+async def _guardian_with_login(world: World) -> Request:
+    return {"ids": {"guardian": await world.ours.fresh_guardian_with_login()}}
+
+
+for _operation in ("read_guardian_login", "unlink_guardian_login"):
+    _for(_operation)(_guardian_with_login)
+
+
+@_for("change_guardian_login")
+async def _change_guardian_login(world: World) -> Request:
+    return await _guardian_with_login(world) | _login()
+
+
+@_for("offer_membership")
+async def _offer_membership(world: World) -> Request:
+    ids = {"guardian": await world.ours.fresh_guardian()}
+    return {"ids": ids, "json": {"user_name": token_hex(6)}}
+
+
+@_for("change_me")
+async def _change_me(_: World) -> Request:
+    return {"json": {"language": "nl"}}
+
+
+@_for("request_email_change")
+async def _request_email_change(_: World) -> Request:
+    form = {"email": f"{token_hex(6)}@example.org", "current_password": PASSWORD}
+    return {"json": form}
+
+
+@_for("confirm_email_change")
+async def _confirm_email_change(_: World) -> Request:
+    return {"json": {"code": "ABCDEFGH-ABCDEFGH-ABCDEFGH-ABCDEFGH"}}
+
+
+async def _offer(world: World) -> Request:
+    return {"ids": {"offer": await world.fresh_offer()}}
+
+
+for _operation in ("accept_offer", "decline_offer"):
+    _for(_operation)(_offer)

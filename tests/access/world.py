@@ -9,9 +9,12 @@ from uuid import UUID
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 
+from itschool_api import clock
 from itschool_api.auth.caller import KEY_SCOPES, Role
+from itschool_api.auth.models import MembershipOffer
 from itschool_api.banking.coda.builders import payment, transfer
-from itschool_api.database import school_transaction
+from itschool_api.database import new_id, school_transaction
+from itschool_api.families import links
 from itschool_api.money import Cents
 from itschool_api.outbox import service as outbox
 from itschool_api.privacy import making
@@ -99,6 +102,16 @@ class Objects:
         )
         return str(guardian["id"])
 
+    async def fresh_guardian_with_login(self) -> str:
+        """Add a guardian and invite them, and return the id."""
+        guardian = await self.fresh_guardian()
+        ok(await self.school.manager.post(f"/v1/guardians/{guardian}/invitations"), 202)
+        return guardian
+
+    async def fresh_member(self) -> str:
+        """Make a teacher, and return their user id."""
+        return str((await self.school.user(Role.TEACHER))[0])
+
     async def fresh_event(self) -> str:
         """Announce an event to the child, and return its id."""
         event = ok(
@@ -164,11 +177,35 @@ class World:
     callers: dict[str, AsyncClient]
     neighbour: Child
     restricted: AsyncClient
+    third: School
+    """One that nobody belongs to for long."""
 
     @property
     def shared(self) -> frozenset[str]:
         """The ids that every parent of the school may see."""
         return frozenset(self.ours.ids[name] for name in ("school_year", "next_school_year"))
+
+    async def fresh_offer(self) -> str:
+        """Let the third school offer parent A membership, and return the offer's id."""
+        person = ok(await self.callers["parent A"].get("/v1/me"))
+        async with school_transaction(self.third.sessions, self.third.id) as session:
+            await links.unlink(session, self.third.id, UUID(person["user_id"]))
+        guardian = ok(
+            await self.third.manager.post(
+                "/v1/guardians", json={"first_name": "An", "last_name": "Peeters"}
+            ),
+            201,
+        )
+        offer = MembershipOffer(
+            id=new_id(),
+            user_id=UUID(person["user_id"]),
+            school_id=self.third.id,
+            guardian_id=UUID(guardian["id"]),
+            offered_at=clock.now(),
+        )
+        async with self.third.sessions.begin() as session:
+            session.add(offer)
+        return str(offer.id)
 
     async def newcomer(self, caller: str) -> AsyncClient:
         """Return a new person like `caller`: for what ends the session that asks for it."""
@@ -252,7 +289,15 @@ async def build(app: FastAPI) -> World:
         FOREIGN_KEY: await theirs.school.api_key(*KEY_SCOPES),
     }
     unfinished, _, _ = await ours.school.user(*Role)
-    return World(app, ours, theirs, callers, neighbour, await restricted_session(app, unfinished))
+    return World(
+        app,
+        ours,
+        theirs,
+        callers,
+        neighbour,
+        await restricted_session(app, unfinished),
+        await open_school(app),
+    )
 
 
 def files(data: bytes) -> dict[str, Any]:

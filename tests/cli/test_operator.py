@@ -8,13 +8,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from itschool_api.auth.caller import Role
 from itschool_api.auth.repository import Users
 from tests.auth.authenticator import Watch, protected
-from tests.kit import School, ok, problem
+from tests.auth.ways_in import log_in
+from tests.kit import School, client_of, ok, problem
 
 pytestmark = pytest.mark.anyio
 _SECRET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEF"
@@ -132,3 +134,38 @@ async def events_of(owner: AsyncEngine, school: School) -> list[tuple[Any, ...]]
             {"id": school.id},
         )
         return [tuple(row) for row in found]
+
+
+async def test_a_login_is_disabled_and_enabled_at_all_schools(
+    tmp_path: Path, database_url: str, app: FastAPI, school: School, other_school: School
+) -> None:
+    """SEC-18: and the trail of each school says that the operator did it."""
+    user_id, name, person = await school.user(Role.TEACHER)
+    async with school.sessions.begin() as session:
+        await Users(session).join([user_id], other_school.id, [Role.TEACHER])
+
+    off = run(tmp_path, database_url, "user", "disable", name.upper())
+    assert off.returncode == 0
+    assert (await person.get("/v1/me")).status_code == 401
+    async with client_of(app) as client:
+        problem(await log_in(client, name), 400, "invalid-grant")
+        assert run(tmp_path, database_url, "user", "enable", name).returncode == 0
+        ok(await log_in(client, name))
+    assert (await person.get("/v1/me")).status_code == 401
+    for each in (school, other_school):
+        admin = await each.as_(Role.ADMIN)
+        events = ok(await admin.get("/v1/audit-events", params={"subject": str(user_id)}))["items"]
+        assert [(event["action"], event["actor"]["kind"]) for event in events] == [
+            ("enable_user", "operator"),
+            ("disable_user", "operator"),
+        ]
+    nobody = run(tmp_path, database_url, "user", "disable", "nobody.at.all")
+    assert (nobody.returncode, nobody.stderr) == (1, "itschool: There is no such user.\n")
+
+
+def test_a_chosen_user_name_looks_like_no_other(tmp_path: Path, database_url: str) -> None:
+    who = ("--role", "manager", "--first-name", "An", "--last-name", "P", "--user-name", "an p")
+    ended = run(tmp_path, database_url, "user", "create", str(uuid4()), *who)
+
+    assert ended.returncode == 2
+    assert "user_name" in ended.stderr

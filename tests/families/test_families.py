@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.kit import School, ok, problem
+from tests.kit import Child, School, ok, problem
 
 pytestmark = pytest.mark.anyio
 
@@ -161,3 +163,89 @@ async def test_a_guardianship_that_is_over_may_be_written_down(school: School) -
     )
 
     assert (link["starts_on"], link["ends_on"]) == ("2020-06-30", "2020-06-30")
+
+
+CORRECTED = {
+    "students": {
+        "first_name": "Nour",
+        "last_name": "De Smet",
+        "external_key": "N-7",
+        "birth_date": "2018-01-31",
+    },
+    "guardians": {
+        "first_name": "Anne",
+        "last_name": "De Smet",
+        "email": "anne@example.org",
+        "phone": "+32 2 555 01 23",
+        "language": "de",
+    },
+    "families": {
+        "name": "Familie De Smet",
+        "language": "nl",
+        "street": "Wetstraat 1",
+        "postal_code": "1000",
+        "city": "Brussel",
+    },
+}
+
+
+def ids_of(child: Child) -> dict[str, str]:
+    return {
+        "students": child.student_id,
+        "guardians": child.guardian_id,
+        "families": child.family_id,
+    }
+
+
+@pytest.mark.parametrize("kind", [*CORRECTED])
+async def test_the_office_corrects_what_it_knows_of_people(school: School, kind: str) -> None:
+    child, other = await school.child(), await school.child()
+    url = f"/v1/{kind}/{ids_of(child)[kind]}"
+    before = ok(await school.manager.get(url))
+    others = ok(await school.manager.get(f"/v1/{kind}/{ids_of(other)[kind]}"))
+
+    changed = ok(await school.manager.put(url, json=CORRECTED[kind]))
+
+    assert changed == before | CORRECTED[kind]
+    assert ok(await school.manager.get(url)) == changed
+    assert ok(await school.manager.get(f"/v1/{kind}/{ids_of(other)[kind]}")) == others
+    for missing in CORRECTED[kind]:
+        form = {key: value for key, value in CORRECTED[kind].items() if key != missing}
+        problem(await school.manager.put(url, json=form), 422, "validation-failed")
+
+
+@pytest.mark.parametrize("kind", [*CORRECTED])
+async def test_nobody_corrects_the_people_of_another_school(
+    school: School, other_school: School, kind: str
+) -> None:
+    """SEC-02."""
+    child = await school.child()
+    url = f"/v1/{kind}/{ids_of(child)[kind]}"
+    code = {"students": "student", "guardians": "guardian", "families": "family"}[kind]
+
+    problem(await other_school.manager.put(url, json=CORRECTED[kind]), 404, f"{code}-not-found")
+    problem(await other_school.manager.get(url), 404, f"{code}-not-found")
+
+
+@pytest.mark.parametrize("kind", [*CORRECTED])
+async def test_whoever_was_erased_stays_so(school: School, owner: AsyncEngine, kind: str) -> None:
+    """SEC-35."""
+    child = await school.child()
+    url = f"/v1/{kind}/{ids_of(child)[kind]}"
+    async with owner.begin() as connection:
+        await connection.execute(
+            text(f"UPDATE {kind} SET erased_at = now() WHERE id = :id"),  # noqa: S608
+            {"id": ids_of(child)[kind]},
+        )
+
+    problem(await school.manager.put(url, json=CORRECTED[kind]), 409, "person-erased")
+
+
+async def test_an_external_key_is_one_students_after_a_correction_too(school: School) -> None:
+    one, two = await school.child(), await school.child()
+    form = CORRECTED["students"]
+    ok(await school.manager.put(f"/v1/students/{one.student_id}", json=form))
+
+    answer = await school.manager.put(f"/v1/students/{two.student_id}", json=form)
+    problem(answer, 409, "student-key-taken")
+    ok(await school.manager.put(f"/v1/students/{one.student_id}", json=form))

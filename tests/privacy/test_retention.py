@@ -79,6 +79,12 @@ _KEPT: tuple[tuple[str, dict[str, str], str, int], ...] = (
         30,
     ),
     (
+        "membership_offers",
+        {"id": ":id", "school_id": ":school", "guardian_id": ":id"},
+        "offered_at",
+        60,
+    ),
+    (
         "signing_keys",
         {"kid": ":key", "encrypted_key": ":bytes", "created_at": "now()", "signs_from": "now()"},
         "retired_at",

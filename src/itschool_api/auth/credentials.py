@@ -9,7 +9,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 API_KEY_PREFIX: Final = "its_"
 _LOGIN_TOKEN_BYTES: Final = 20
@@ -23,6 +23,11 @@ def login_token(key: bytes, token_id: UUID) -> str:
     """
     mac = hmac.digest(key, token_id.bytes, "sha256")[:_LOGIN_TOKEN_BYTES]
     return _grouped(base64.b32encode(mac).decode(), 8)
+
+
+def address_code(key: bytes, mail_id: UUID, address: str) -> str:
+    """Return the code that proves that its mail was read at an address: it looks like a token."""
+    return login_token(key, uuid5(mail_id, address))
 
 
 def normalised_login_token(typed: str) -> str:

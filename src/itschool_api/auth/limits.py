@@ -7,6 +7,7 @@ which its user got in before is spared them, so that strangers keep nobody out o
 
 import hashlib
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
@@ -30,6 +31,14 @@ _log = structlog.get_logger(__name__)
 
 class TooManyAttempts(errors.TooManyRequests):
     """Too many failed attempts: wait for `Retry-After`, or ask for a login token by e-mail."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.headers = {"Retry-After": str(seconds)}
+
+
+class TooOften(errors.TooManyRequests):
+    """This was asked for too often: wait for `Retry-After`, then try again."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__()
@@ -100,6 +109,29 @@ async def count_failure(
         hits = await RateCounters(session).hit(_windows(limits, now))
     exceeded = [limit for limit in limits if hits[limit.key] > limit.most]
     _refuse(exceeded, account, now, spared=spared)
+
+
+async def count(session: AsyncSession, most: Mapping[str, int]) -> None:
+    """Count one for each key in this quarter of an hour; raises `TooOften` beyond its most.
+
+    A refusal takes back its own count, and keeps those of all that were granted.
+    """
+    now = clock.now()
+    hits = await RateCounters(session).hit(dict.fromkeys(most, window_at(now)))
+    _refuse_often({key for key in most if hits[key] > most[key]}, now)
+
+
+async def refuse_reached(session: AsyncSession, most: Mapping[str, int]) -> None:
+    """Raise `TooOften` where a key was counted its most already in this quarter of an hour."""
+    now = clock.now()
+    hits = await RateCounters(session).counts(dict.fromkeys(most, window_at(now)))
+    _refuse_often({key for key in most if hits.get(key, 0) >= most[key]}, now)
+
+
+def _refuse_often(keys: Collection[str], now: datetime) -> None:
+    if keys:
+        _log.warning("limited", limits=sorted(key.partition(":")[0] for key in keys))
+        raise TooOften(math.ceil((window_at(now) + WINDOW - now).total_seconds()))
 
 
 def _limits(account: str | None, address: str) -> list[_Limit]:

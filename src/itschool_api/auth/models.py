@@ -36,6 +36,7 @@ class Membership(Base):
     """A role of a user at a school."""
 
     __tablename__ = "memberships"
+    __table_args__ = (Index(None, "school_id"),)
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
     school_id: Mapped[UUID] = mapped_column(ForeignKey("schools.id"), primary_key=True)
@@ -46,15 +47,18 @@ class MembershipOffer(Base):
     """A school's wish to link a user whom it knows as a guardian; the user accepts or declines."""
 
     __tablename__ = "membership_offers"
-    __table_args__ = (Index(None, "user_id"),)
+    __table_args__ = (Index(None, "user_id"), Index(None, "school_id", "guardian_id"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    """Null where the user name was nobody's: the school sees no difference."""
     school_id: Mapped[UUID] = mapped_column(ForeignKey("schools.id"))
     guardian_id: Mapped[UUID]
     offered_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
+    """When it was answered, or taken back."""
     accepted: Mapped[bool | None]
+    """What the answer was; null where there was none."""
 
 
 class UserSession(Base):

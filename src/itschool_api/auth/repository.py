@@ -99,6 +99,18 @@ class Users:
             .with_for_update(key_share=True)
         )
 
+    async def locked_even_disabled(self, user_id: UUID) -> User:
+        """Return a user, locked; nobody can let them join a school meanwhile."""
+        query = select(User).where(User.id == user_id).with_for_update()
+        # What was read before it was locked may have changed.
+        query = query.execution_options(populate_existing=True)
+        return (await self._session.execute(query)).scalar_one()
+
+    async def locked_by_name(self, user_name: str) -> User | None:
+        """Return the user of a name, disabled or not, locked."""
+        query = select(User).where(User.user_name == user_name).with_for_update()
+        return (await self._session.execute(query)).scalar_one_or_none()
+
     async def schools_of(self, user_id: UUID) -> Sequence[UUID]:
         """Return the schools of a user, the newest school last."""
         query = (
@@ -214,6 +226,18 @@ class UserSessions:
             query = query.where(UserSession.id != but)
         ended = await self._session.execute(query.values(revoked_at=now).returning(UserSession.id))
         return len(ended.all())
+
+    async def revoke_at(self, user_id: UUID, school_id: UUID, now: datetime) -> None:
+        """End every session of a user at one school."""
+        await self._session.execute(
+            update(UserSession)
+            .where(
+                UserSession.user_id == user_id,
+                UserSession.school_id == school_id,
+                UserSession.revoked_at.is_(None),
+            )
+            .values(revoked_at=now)
+        )
 
     async def revoke(self, session_id: UUID, now: datetime, *, user_id: UUID | None = None) -> bool:
         """End one session, of that user if one is named; tell whether it was one to end."""

@@ -3,7 +3,6 @@
 A secret counts once a code of it was given; until then the one before it, if any, stays in force.
 """
 
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,10 +23,6 @@ PENDING_LIFE = timedelta(hours=1)
 _RECOVERY_CODES = 10
 
 _log = structlog.get_logger(__name__)
-
-
-class UserNotFound(errors.NotFound):
-    """There is no such user, or they are disabled."""
 
 
 class NoSecondFactor(errors.Conflict):
@@ -154,25 +149,19 @@ async def remove(
     await notify(session, Notice.SECOND_FACTOR_CHANGED, caller.school_id, user.id)
 
 
-async def reset(session: AsyncSession, user_name: str) -> tuple[UUID, Sequence[UUID]]:
-    """Remove a user's second factor for them, and end their sessions; return user and schools.
+async def reset(session: AsyncSession, user: User) -> None:
+    """Remove a user's second factor for them, and end their sessions; the user is locked.
 
     For the operator, who has made sure by other means that it is they who ask. Raises
-    `UserNotFound`, `NoSecondFactor`.
+    `NoSecondFactor`.
     """
-    users = Users(session)
-    user = await users.by_name(user_name)
-    if user is None:
-        raise UserNotFound
-    await users.locked(user.id)
     if not await SecondFactors(session).remove(user.id):
         raise NoSecondFactor("They have no second factor.")
     await UserSessions(session).revoke_all(user.id, clock.now())
     _log.warning("second_factor.reset", user=str(user.id))
-    schools = await users.schools_of(user.id)
+    schools = await Users(session).schools_of(user.id)
     if schools:
         await notify(session, Notice.SECOND_FACTOR_CHANGED, schools[-1], user.id)
-    return user.id, schools
 
 
 async def is_protected(session: AsyncSession, user_id: UUID) -> bool:

@@ -1,5 +1,6 @@
 """`itschool user`: a school's first people, and a lost second factor."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -7,9 +8,10 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, trail
-from itschool_api.auth import login_tokens, second_factor
+from itschool_api.auth import login_tokens, logins, second_factor
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Role
+from itschool_api.auth.models import User
 from itschool_api.auth.tokens import derived_key
 from itschool_api.auth.user_names import NewUserName
 from itschool_api.cli import runtime
@@ -75,29 +77,50 @@ def create(
     typer.echo(f"user name:   {name}\nlogin token: {token}")
 
 
+UserNameArgument = Annotated[str, typer.Argument(metavar="USER", help="The user name.")]
+
+
 @app.command()
-def reset_second_factor(
-    user: Annotated[str, typer.Argument(help="The user name.")],
-) -> None:
+def disable(user: UserNameArgument) -> None:
+    """Let nobody in by a login, at any school: its sessions and login tokens end at once."""
+    _in_each_school(user, "disable_user", logins.disable)
+
+
+@app.command()
+def enable(user: UserNameArgument) -> None:
+    """Let a person log in again, with the password from before."""
+    _in_each_school(user, "enable_user", logins.enable)
+
+
+@app.command()
+def reset_second_factor(user: UserNameArgument) -> None:
     """Remove the second factor of somebody who lost it, and end their sessions.
 
     For whoever has no recovery code left. Make sure that it is they who ask: by their voice or
     their face, not by an e-mail. From then on, their password is enough.
     """
+    _in_each_school(user, "reset_second_factor", second_factor.reset)
 
-    async def _reset(url: str) -> None:
+
+def _in_each_school(
+    user_name: str, action: str, change: Callable[[AsyncSession, User], Awaitable[None]]
+) -> None:
+    """Change a login, which is one at all its schools, and leave an event in the trail of each."""
+
+    async def _change(url: str) -> None:
         async with runtime.sessions_of(url) as sessions, unit_of_work(sessions) as session:
-            user_id, schools = await second_factor.reset(session, user)
-            for school in schools:
+            user = await logins.of_name(session, user_name)
+            await change(session, user)
+            for school in await auth.schools_of(session, user.id):
                 await enter_school(session, school)
                 trail.begin(
                     session,
                     school,
                     actor=trail.OPERATOR,
-                    action="reset_second_factor",
-                    subjects={"user": user_id},
+                    action=action,
+                    subjects={"user": user.id},
                 )
                 await trail.leave(session)
 
     with runtime.database(runtime.database_settings()) as (url, _):
-        runtime.run(_reset(url))
+        runtime.run(_change(url))

@@ -10,14 +10,16 @@ from itschool_api import errors
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
-from itschool_api.families import guardians, invitations, service
+from itschool_api.families import changes, guardians, invitations, service
 from itschool_api.families.schemas import (
     ClassGroup,
     ClassGroupPage,
     Family,
+    FamilyChanges,
     FamilyMember,
     FamilyPage,
     Guardian,
+    GuardianChanges,
     GuardianPage,
     Guardianship,
     GuardianshipChanges,
@@ -31,6 +33,7 @@ from itschool_api.families.schemas import (
     NewGuardianship,
     NewInvitations,
     Student,
+    StudentChanges,
     StudentPage,
 )
 from itschool_api.pagination import InvalidCursor, Wanted, Words
@@ -96,6 +99,19 @@ async def read_student(session: Transaction, caller: StudentReader, student_id: 
     return await service.read_student(session, caller, student_id)
 
 
+@router.put(
+    "/students/{student_id}",
+    responses=errors.responses(
+        service.StudentNotFound, service.StudentKeyTaken, changes.PersonErased
+    ),
+)
+async def change_student(
+    session: Transaction, caller: PeopleWriter, student_id: UUID, form: StudentChanges
+) -> Student:
+    """Correct a student's names, birth date, or number in your own system."""
+    return await changes.change_student(session, caller.school_id, student_id, form)
+
+
 @router.post("/guardians", status_code=HTTPStatus.CREATED)
 async def create_guardian(
     session: Transaction, caller: PeopleWriter, form: NewGuardian
@@ -126,6 +142,26 @@ async def list_guardians(
         logged_in=logged_in,
         wanted=wanted,
     )
+
+
+@router.get("/guardians/{guardian_id}", responses=errors.responses(guardians.GuardianNotFound))
+async def read_guardian(session: Transaction, caller: PeopleReader, guardian_id: UUID) -> Guardian:
+    """Read a guardian."""
+    return await guardians.read_guardian(session, caller.school_id, guardian_id)
+
+
+@router.put(
+    "/guardians/{guardian_id}",
+    responses=errors.responses(guardians.GuardianNotFound, changes.PersonErased),
+)
+async def change_guardian(
+    session: Transaction, caller: PeopleWriter, guardian_id: UUID, form: GuardianChanges
+) -> Guardian:
+    """Correct a guardian's names, and how the school reaches them.
+
+    Their login is theirs and stays as it is: see `PUT /v1/guardians/{guardian_id}/login`.
+    """
+    return await changes.change_guardian(session, caller.school_id, guardian_id, form)
 
 
 @router.post(
@@ -192,6 +228,23 @@ async def list_families(
 ) -> FamilyPage:
     """List families by name."""
     return await service.list_families(session, caller, search, wanted)
+
+
+@router.get("/families/{family_id}", responses=errors.responses(service.FamilyNotFound))
+async def read_family(session: Transaction, caller: PeopleReader, family_id: UUID) -> Family:
+    """Read a family."""
+    return await service.read_family(session, caller.school_id, family_id)
+
+
+@router.put(
+    "/families/{family_id}",
+    responses=errors.responses(service.FamilyNotFound, changes.PersonErased),
+)
+async def change_family(
+    session: Transaction, caller: PeopleWriter, family_id: UUID, form: FamilyChanges
+) -> Family:
+    """Correct a family's name, address, or language; issued invoices stay as they are."""
+    return await changes.change_family(session, caller.school_id, family_id, form)
 
 
 @router.post(

@@ -77,6 +77,17 @@ class Departure(Form):
     )
 
 
+class StudentChanges(Form):
+    """What a student is called from now on."""
+
+    first_name: Name = Field(examples=["Noor"])
+    last_name: Name = Field(examples=["Peeters"])
+    external_key: ExternalKey | None = Field(
+        description="The student's number in your own system.", examples=["2026-0815"]
+    )
+    birth_date: Day | None = Field(examples=["2017-05-12"])
+
+
 class StudentPage(Page[Student]):
     """A part of the students."""
 
@@ -110,6 +121,16 @@ class Guardian(Document):
     last_login_at: datetime | None = Field(
         description="When they last got in, by password; null: never."
     )
+
+
+class GuardianChanges(Form):
+    """How the school reaches a guardian from now on; their login stays as it is."""
+
+    first_name: Name = Field(examples=["An"])
+    last_name: Name = Field(examples=["Peeters"])
+    email: Email | None = Field(examples=["an.peeters@example.org"])
+    phone: Phone | None = Field(examples=["+32 2 555 01 23"])
+    language: Language = Field(description="fr, nl, de or en.", examples=["nl"])
 
 
 class GuardianPage(Page[Guardian]):
@@ -158,6 +179,16 @@ class Family(Document):
     postal_code: str | None = Field(max_length=120)
     city: str | None = Field(max_length=120)
     students: list[FamilyStudent] = Field(max_length=100)
+
+
+class FamilyChanges(Form):
+    """Whom a family's invoices are addressed to from now on, and where."""
+
+    name: Name = Field(description="Whom invoices are addressed to.", examples=["Famille Peeters"])
+    language: Language = Field(description="Language of its invoices.", examples=["fr"])
+    street: ShortText | None = Field(examples=["Rue de la Loi 1"])
+    postal_code: ShortText | None = Field(examples=["1000"])
+    city: ShortText | None = Field(examples=["Bruxelles"])
 
 
 class FamilyPage(Page[Family]):

@@ -196,8 +196,18 @@ async def list_students(
 
 
 async def read_student(session: AsyncSession, caller: Caller, student_id: UUID) -> Student:
-    """Return a student; raises `StudentNotFound`."""
-    query = await _students(session, caller)
+    """Return a student whom the caller sees; raises `StudentNotFound`."""
+    return await _student_of(session, await _students(session, caller), student_id)
+
+
+async def student(session: AsyncSession, school_id: UUID, student_id: UUID) -> Student:
+    """Return a student of the school; raises `StudentNotFound`."""
+    year = await schools.present_year(session, school_id)
+    query = People(session).students(school_id, year.id if year else None)
+    return await _student_of(session, query, student_id)
+
+
+async def _student_of(session: AsyncSession, query: Selection, student_id: UUID) -> Student:
     row = (await session.execute(query.where(models.Student.id == student_id))).one_or_none()
     if row is None:
         raise StudentNotFound
@@ -251,7 +261,7 @@ async def add_family_student(
 
     Raises `FamilyNotFound`, `StudentNotFound`, `StudentInFamily`.
     """
-    found = await family(session, school_id, family_id)
+    await family(session, school_id, family_id)
     await known_students(session, school_id, [member.student_id])
     session.add(
         models.FamilyStudent(
@@ -265,6 +275,12 @@ async def add_family_student(
     with refusing("uq_family_students_school_id_family_id_student_id", StudentInFamily()):
         await session.flush()
     trail.about(session, student=member.student_id)
+    return await read_family(session, school_id, family_id)
+
+
+async def read_family(session: AsyncSession, school_id: UUID, family_id: UUID) -> Family:
+    """Return a family with its students; raises `FamilyNotFound`."""
+    found = await family(session, school_id, family_id)
     return _family(found, (await People(session).members(school_id, [family_id]))[family_id])
 
 

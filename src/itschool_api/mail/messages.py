@@ -39,6 +39,8 @@ class Kind(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a kind's name
     SECOND_FACTOR_CHANGED = "second_factor_changed"
     RECOVERY_CODE_USED = "recovery_code_used"
+    LOGIN_CHANGED = "login_changed"
+    EMAIL_CONFIRMATION = "email_confirmation"
     EXPORT_READY = "export_ready"
 
 
@@ -208,9 +210,11 @@ def _link(kind: Kind, web_app_url: str, token: str | None, about: str | None) ->
     parts = urlsplit(web_app_url)
     if parts.scheme not in {"http", "https"} or not parts.netloc or "#" in web_app_url:
         raise InvalidMail(f"{web_app_url!r} is not a web address without a fragment")
-    name, carried = {Kind.OFFER: ("offer", about), Kind.EXPORT_READY: ("export", about)}.get(
-        kind, ("token", token)
-    )
+    name, carried = {
+        Kind.OFFER: ("offer", about),
+        Kind.EXPORT_READY: ("export", about),
+        Kind.EMAIL_CONFIRMATION: ("email", token),
+    }.get(kind, ("token", token))
     return link(web_app_url, name, carried) if carried else None
 
 

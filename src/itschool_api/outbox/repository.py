@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.database import Selection
+from itschool_api.mail.messages import Kind
 from itschool_api.outbox.models import Mail
 
 
@@ -21,8 +22,8 @@ class Mails:
     def selected(
         self, *, status: str | None = None, kind: str | None = None, user_id: UUID | None = None
     ) -> Selection:
-        """Return the query for the school's mails, narrowed where something is named."""
-        query = select(Mail).where(Mail.school_id == self._school_id)
+        """Return the query for the mails that its office sees, narrowed where something is named."""
+        query = select(Mail).where(Mail.school_id == self._school_id, Mail.kind != Kind.OFFER)
         if status is not None:
             query = query.where(Mail.status == status)
         if kind is not None:

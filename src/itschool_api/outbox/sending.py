@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock
-from itschool_api.auth import login_tokens
+from itschool_api.auth import credentials, login_tokens
 from itschool_api.auth import service as auth
 from itschool_api.auth.models import User
 from itschool_api.database import Sessions, school_transaction
@@ -125,7 +125,10 @@ async def _written(session: AsyncSession, office: PostOffice, mail: Mail) -> Ema
         ]
         logins = await _with_tokens(session, office, mail, here)
     else:
-        logins = (Login(name=user.first_name, user_name=user.user_name),)
+        code = None
+        if kind is Kind.EMAIL_CONFIRMATION:
+            code = credentials.address_code(office.login_token_key, mail.id, mail.recipient)
+        logins = (Login(name=user.first_name, user_name=user.user_name, token=code),)
     school, profile = await schools.profile(session, mail.school_id)
     return messages.write(
         kind,

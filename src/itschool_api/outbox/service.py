@@ -37,6 +37,7 @@ Kind = messages.Kind
 TOKEN_LIVES: Final = {
     Kind.INVITATION: login_tokens.INVITATION_LIFE,
     Kind.LOGIN_TOKEN: login_tokens.RESET_LIFE,
+    Kind.EMAIL_CONFIRMATION: login_tokens.RESET_LIFE,
 }
 # By then the worker has surely taken a job that is there.
 _LATE = timedelta(minutes=10)
@@ -69,6 +70,24 @@ async def send(
     return (await send_many(session, school_id, kind, [(user, about_id)])).get(user.id)
 
 
+async def send_to(
+    session: AsyncSession, school_id: UUID, kind: messages.Kind, user: User, address: str
+) -> None:
+    """Send a user a mail to an address that need not be theirs yet."""
+    row = _row(school_id, new_id(), kind, user, address, clock.now(), None)
+    await _queue(session, school_id, [row])
+
+
+async def newest(
+    session: AsyncSession, school_id: UUID, kind: messages.Kind, user_id: UUID
+) -> models.Mail | None:
+    """Return the newest mail of a kind to a user."""
+    query = Mails(session, school_id).selected(kind=kind, user_id=user_id)
+    return (
+        await session.execute(query.order_by(models.Mail.id.desc()).limit(1))
+    ).scalar_one_or_none()
+
+
 async def send_many(
     session: AsyncSession,
     school_id: UUID,
@@ -98,7 +117,10 @@ async def list_mails(
     user_id: UUID | None,
     wanted: Slice,
 ) -> MailPage:
-    """Return the school's mails, newest first."""
+    """Return the school's mails, newest first.
+
+    Its offers are not among them, nor found otherwise: they would tell whether their person exists.
+    """
     query = Mails(session, school_id).selected(status=status, kind=kind, user_id=user_id)
     order = Order((models.Mail.id,), descending=True)
     rows, following = await pagination.rows(session, query, order, wanted)
@@ -108,7 +130,7 @@ async def list_mails(
 async def mail(session: AsyncSession, school_id: UUID, mail_id: UUID) -> models.Mail:
     """Return a mail; raises `MailNotFound`."""
     found = await Mails(session, school_id).get(mail_id)
-    if found is None:
+    if found is None or found.kind == Kind.OFFER:
         raise MailNotFound
     return found
 
@@ -119,7 +141,7 @@ async def retry(session: AsyncSession, school_id: UUID, mail_id: UUID) -> models
     Raises `MailNotFound`, `MailNotFailed`, `MailOutdated`.
     """
     found = await Mails(session, school_id).locked(mail_id)
-    if found is None:
+    if found is None or found.kind == Kind.OFFER:
         raise MailNotFound
     if found.status != MailStatus.FAILED:
         raise MailNotFailed
@@ -145,12 +167,14 @@ async def send_notice(
     kind: messages.Kind,
     user_id: UUID,
     happened_at: datetime,
+    *,
+    about_id: UUID | None = None,
 ) -> None:
-    """Send what `auth.notices` asked for; the second time it is there already."""
+    """Send what `auth.notices` and offers ask for; the second time it is there already."""
     user = await auth.user(session, user_id)
     if user.email is None or await Mails(session, school_id).get(mail_id) is not None:
         return
-    row = _row(school_id, mail_id, kind, user, user.email, happened_at, None)
+    row = _row(school_id, mail_id, kind, user, user.email, happened_at, about_id)
     await _queue(session, school_id, [row])
 
 

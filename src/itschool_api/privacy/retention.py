@@ -37,6 +37,7 @@ from itschool_api.auth.models import (
 )
 from itschool_api.database import Base, Sessions, school_transaction
 from itschool_api.idempotency import StoredAnswer
+from itschool_api.members import offers
 from itschool_api.outbox.models import Mail
 from itschool_api.privacy import exports
 from itschool_api.privacy.erasure import Office
@@ -109,7 +110,10 @@ class Sweeper:
             UserSession: and_(over, ~exists().where(RefreshToken.session_id == UserSession.id)),
             KnownOrigin: KnownOrigin.last_seen_at
             < now - timedelta(days=self.settings.retention_origin_days),
-            MembershipOffer: MembershipOffer.answered_at < ended,
+            MembershipOffer: or_(
+                MembershipOffer.answered_at < ended,
+                MembershipOffer.offered_at < ended - offers.LIFE,
+            ),
             RateCounter: RateCounter.window_at < now - _ONE_DAY,
             SigningKey: SigningKey.retired_at < now - _RETIRED,
         }

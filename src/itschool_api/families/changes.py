@@ -1,0 +1,79 @@
+"""What the office corrects: names, birth dates, addresses, how a guardian is reached.
+
+What stands here is the school's own; a guardian's login is the person's, and no change of these
+touches it. An invoice that is issued keeps whom it was issued to.
+"""
+
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from itschool_api import errors
+from itschool_api.contract import Form
+from itschool_api.database import refusing
+from itschool_api.families import guardians, models, service
+from itschool_api.families.schemas import (
+    Family,
+    FamilyChanges,
+    Guardian,
+    GuardianChanges,
+    Student,
+    StudentChanges,
+)
+
+_Row = TypeVar("_Row", models.Student, models.Guardian, models.Family)
+
+
+class PersonErased(errors.Conflict):
+    """What was known of them was erased, and stays so."""
+
+
+async def change_student(
+    session: AsyncSession, school_id: UUID, student_id: UUID, changes: StudentChanges
+) -> Student:
+    """Correct a student's names and birth date.
+
+    Raises `StudentNotFound`, `StudentKeyTaken`, `PersonErased`.
+    """
+    await _change(
+        session, models.Student, school_id, student_id, changes, service.StudentNotFound()
+    )
+    return await service.student(session, school_id, student_id)
+
+
+async def change_guardian(
+    session: AsyncSession, school_id: UUID, guardian_id: UUID, changes: GuardianChanges
+) -> Guardian:
+    """Correct how the school reaches a guardian; raises `GuardianNotFound`, `PersonErased`."""
+    await _change(
+        session, models.Guardian, school_id, guardian_id, changes, guardians.GuardianNotFound()
+    )
+    return await guardians.read_guardian(session, school_id, guardian_id)
+
+
+async def change_family(
+    session: AsyncSession, school_id: UUID, family_id: UUID, changes: FamilyChanges
+) -> Family:
+    """Correct a family's name and address; raises `FamilyNotFound`, `PersonErased`."""
+    await _change(session, models.Family, school_id, family_id, changes, service.FamilyNotFound())
+    return await service.read_family(session, school_id, family_id)
+
+
+async def _change(
+    session: AsyncSession,
+    model: type[_Row],
+    school_id: UUID,
+    row_id: UUID,
+    changes: Form,
+    missing: errors.NotFound,
+) -> None:
+    row = await session.get(model, (school_id, row_id), with_for_update=True)
+    if row is None:
+        raise missing
+    if row.erased_at is not None:
+        raise PersonErased
+    for name, value in changes.model_dump().items():
+        setattr(row, name, value)
+    with refusing("uq_students_school_id_external_key", service.StudentKeyTaken()):
+        await session.flush()
