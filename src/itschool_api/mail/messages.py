@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.errors import MessageError
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import default
@@ -44,7 +45,7 @@ class Kind(StrEnum):
     EXPORT_READY = "export_ready"
 
 
-WITH_TOKEN: Final = frozenset({Kind.INVITATION, Kind.LOGIN_TOKEN})
+WITH_TOKEN: Final = frozenset({Kind.INVITATION, Kind.LOGIN_TOKEN, Kind.EMAIL_CONFIRMATION})
 
 _LOCALES: Final[dict[Language, str]] = {
     "fr": "fr_BE",
@@ -125,9 +126,12 @@ def write(
     """
     if not logins:
         raise InvalidMail("there is no login to tell")
+    if any((login.token is not None) != (kind in WITH_TOKEN) for login in logins):
+        raise InvalidMail(f"a login token is in each login of a {kind}, or in none")
     facts = _facts(kind, occasion, logins, at, about)
     message = _envelope(occasion)
-    message["Subject"] = _one_line(_PLAIN.get_template("subject.txt").render(facts))
+    subject = _one_line(_PLAIN.get_template("subject.txt").render(facts))
+    message.set_raw("Subject", _encoded("Subject", subject))
     message.set_content(_PLAIN.get_template("layout.txt").render(facts), cte="quoted-printable")
     message.add_alternative(
         _HTML.get_template("layout.html").render(facts), subtype="html", cte="quoted-printable"
@@ -145,10 +149,10 @@ def _envelope(occasion: Occasion) -> EmailMessage:
     if _KEY.fullmatch(occasion.key) is None:
         raise InvalidMail(f"{occasion.key!r} is not fit for a Message-ID")
     message = EmailMessage(policy=default)
-    message["From"] = sender
+    message.set_raw("From", _mailbox("From", sender))
     message["To"] = _address(occasion.recipient)
     if occasion.reply_to:
-        message["Reply-To"] = _address(occasion.reply_to, school)
+        message.set_raw("Reply-To", _mailbox("Reply-To", _address(occasion.reply_to, school)))
     message["Date"] = format_datetime(occasion.sent_at.astimezone(UTC))
     message["Message-ID"] = f"<{occasion.key}@{sender.domain}>"
     # RFC 3834 section 5: no holiday notes in answer, please. Exchange has a header of its own.
@@ -168,6 +172,24 @@ def _address(address: str, display_name: str = "") -> Address:
     return read
 
 
+def _mailbox(header: str, address: Address) -> str:
+    """Write an address with its display name."""
+    if address.display_name.isascii():
+        return str(address)
+    return f"{_encoded(header, address.display_name)}\n <{address.addr_spec}>"
+
+
+def _encoded(header: str, words: str) -> str:
+    """Write words as RFC 2047 asks, folded.
+
+    By the old `Header`, for a policy's own folding loses blanks between words with accents, or
+    glues encoded words together so that Yahoo refuses the message (CPython issues 92081 and
+    144156).
+    """
+    charset = "us-ascii" if words.isascii() else "utf-8"
+    return Header(words, charset, header_name=header).encode()
+
+
 def _facts(
     kind: Kind,
     occasion: Occasion,
@@ -185,6 +207,7 @@ def _facts(
     names = list(dict.fromkeys(name for login in logins if (name := _one_line(login.name))))
     return {
         "kind": kind.value,
+        "with_token": kind in WITH_TOKEN,
         "language": occasion.language,
         "school": _one_line(occasion.school),
         "names": format_list(names, locale=locale),
