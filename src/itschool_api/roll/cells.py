@@ -92,6 +92,8 @@ _LOOKALIKES: Final = frozenset({"mail.com", "email.com", "ymail.com", "live.de",
 _YES: Final = frozenset({"yes", "y", "oui", "o", "ja", "j", "true", "vrai", "waar", "1", "x"})
 _NO: Final = frozenset({"no", "n", "non", "nee", "nein", "false", "faux", "onwaar", "0"})
 
+# Belgian phone numbers without the 0 in front: 8 digits of a house's, 9 of a mobile's.
+_NATIONAL_DIGITS: Final = (8, 9)
 _ISO_DAY: Final = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
 _BELGIAN_DAY: Final = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})", re.ASCII)
 _SHARE: Final = re.compile(r"(\d{1,3})(?:[.,](\d{1,2})0*)?\s*%?", re.ASCII)
@@ -184,10 +186,11 @@ def _phone(cell: Cell) -> Read:
     """Read a phone number, and give back what a spreadsheet took from it: 0 or + in front."""
     if isinstance(cell, Number):
         text = cell.text
-        national, least, most = 9, 8, 9
-        if text.isdecimal() and least <= len(text) <= most:
+        if not text.isdecimal():
+            raise BadCell("invalid-phone", f"Read the number {shown(text)}; expected a phone's.")
+        if len(text) in _NATIONAL_DIGITS:
             text = f"0{text}"
-        elif text.isdecimal() and text.startswith("32") and len(text) - 2 in {national, least}:
+        elif text.startswith("32") and len(text) - 2 in _NATIONAL_DIGITS:
             text = f"+{text}"
         _checked(text, _PHONE, "invalid-phone", "a phone number: format the column as text")
         message = (

@@ -8,6 +8,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from itschool_api.roll import columns
@@ -28,18 +29,12 @@ def read(data: bytes) -> Table:
 
 
 def _decoded(data: bytes) -> str:
-    try:
-        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return data.decode("utf-16")
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    try:
-        return data.decode("cp1252")
-    except UnicodeDecodeError as error:
-        raise Unreadable(
-            f"Byte {error.start + 1} is neither UTF-8 nor Windows-1252 text: save it as CSV UTF-8."
-        ) from error
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encodings = ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1252")
+    for encoding in encodings:
+        with suppress(UnicodeDecodeError):
+            return data.decode(encoding)
+    raise Unreadable("This is neither UTF-8 nor Windows-1252 text: save it as CSV UTF-8.")
 
 
 def _delimiter(text: str) -> str:

@@ -116,6 +116,6 @@ class Findings:
         )
 
 
-def _place(finding: Finding) -> tuple[str, int]:
-    # What concerns the file as a whole comes first; what concerns nobody in it, last.
-    return finding.sheet or "", finding.row if finding.row is not None else 2**31
+def _place(finding: Finding) -> tuple[bool, str, int]:
+    # What concerns no row comes last.
+    return finding.row is None, finding.sheet or "", finding.row or 0
