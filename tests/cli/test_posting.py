@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from itschool_api.cli import posting
+from itschool_api.cli import client, posting
 
 BUSY = httpx2.Response(503, headers={"Retry-After": "7"})
 REFUSED = httpx2.Response(
@@ -50,13 +50,13 @@ def test_it_waits_and_tries_again_as_long_as_the_server_asks(
 
 
 def test_it_gives_up_with_the_last_reason(waits: list[float], file: Path) -> None:
-    with pytest.raises(posting.Unreachable, match="503 Service Unavailable"):
+    with pytest.raises(client.Unreachable, match="503 Service Unavailable"):
         posting.post(server(BUSY, BUSY, BUSY, BUSY), file, preview=False)
     assert waits == [7, 7, 9]
 
 
 def test_another_programs_answer_is_no_success(file: Path) -> None:
-    with pytest.raises(posting.Unreachable, match="not this API"):
+    with pytest.raises(client.Unreachable, match="not this API"):
         posting.post(server(httpx2.Response(200, html="<p>Hello")), file, preview=False)
 
 

@@ -2,12 +2,14 @@
 
 import email
 import json
+import os
 import stat
 import subprocess
 import time
 from email.policy import default as default_policy
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -15,7 +17,8 @@ from typer.testing import CliRunner
 
 from itschool_api.banking import coda
 from itschool_api.banking.matching import Cause
-from itschool_api.cli import app, posting
+from itschool_api.cli import app
+from itschool_api.cli import client as api_client
 from itschool_api.demo.folder import FolderRefused, held
 from tests.demo.process import ITSCHOOL, PATIENCE_SECONDS, START_SECONDS, Demo
 from tests.outbox.post import token_in
@@ -196,14 +199,55 @@ def test_coda_import_does_not_echo_a_wrong_key(demo: Demo) -> None:
 def test_coda_import_gives_up_on_a_server_that_is_not_there(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "WAITS_SECONDS", [0, 0])
+    monkeypatch.setattr(api_client, "WAITS_SECONDS", [0, 0])
     tried = run_import(demo, demo.ready["coda_file"], "--url", "http://127.0.0.1:1")
     assert tried.exit_code == 3
 
 
+def test_families_export_is_read_again_and_changes_nothing(demo: Demo, tmp_path: Path) -> None:
+    """Everybody of the demonstration, most of them without a key of their own."""
+    school = str(UUID(demo.ready["api_key"].split("_")[1]))
+    scopes = ("people:write", "people:read", "students:read", "invoices:write")
+    asked = [part for scope in scopes for part in ("--scope", scope)]
+    made = itschool("school", "create-api-key", school, "--label", "Roll", *asked, cwd=demo.folder)
+    access = {"ITSCHOOL_URL": demo.ready["url"], "ITSCHOOL_API_KEY": made.stdout.strip()}
+    file = tmp_path / "roll.xlsx"
+
+    def families(*arguments: str | Path) -> Any:
+        return CliRunner().invoke(app, ["families", *map(str, arguments)], env=access)
+
+    assert families("export", file).exit_code == 0, made.stderr
+    assert file.stat().st_mode & 0o077 == 0
+    assert "--force" in families("export", file).stderr
+    again = families("import", file, "--school", school)
+    assert (again.exit_code, again.stdout.splitlines()[0]) == (
+        0,
+        f"{file}: nothing new: 0 students new, 0 changed, 0 guardians new, 0 changed",
+    )
+    (tmp_path / "new.csv").write_text(_NEW_STUDENT)
+    assert families("import", tmp_path / "new.csv").exit_code == 0
+    (tmp_path / "bad.csv").write_text(_NEW_STUDENT.replace("010/8068", "010/8069"))
+    bad = families("import", tmp_path / "bad.csv", "--preview", "--json")
+    assert bad.exit_code == 1
+    assert json.loads(bad.stdout)["report"]["findings"][0]["code"] == "invalid-reference"
+
+
+_NEW_STUDENT = """\
+matricule;prénom;nom;ogm;solde
+9999;Zoë;Dubois;+++010/8068/17183+++;12,50
+"""
+
+
 def itschool(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [ITSCHOOL, *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603
+    return subprocess.run(  # noqa: S603
+        command,
+        cwd=cwd,
+        env=os.environ | {"ITSCHOOL_DATA_DIR": "data"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_its_books_are_clean(demo: Demo) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from itschool_api import references
-from itschool_api.roll import cells, columns, csv_file, reading
+from itschool_api.roll import cells, columns, csv_file, reading, values
 from itschool_api.roll.cells import BadCell, Number, Unusable
 from itschool_api.roll.columns import NEEDED, PEOPLE, SYNONYMS, Column, Heading, Kind
 from itschool_api.roll.reading import Roll
@@ -19,7 +19,7 @@ from tests.roll.files import LARS, NOOR, csv, saved
 WHOLE = csv(NOOR, LARS)
 
 
-def values(roll: Roll) -> list[dict[str, Any]]:
+def said(roll: Roll) -> list[dict[str, Any]]:
     return [{str(heading): value for heading, value in row.values.items()} for row in roll.rows]
 
 
@@ -43,7 +43,7 @@ def values(roll: Roll) -> list[dict[str, Any]]:
     ],
 )
 def test_one_file_in_many_forms_says_the_same(data: bytes) -> None:
-    assert values(reading.read(data, is_workbook=False)) == values(
+    assert said(reading.read(data, is_workbook=False)) == said(
         reading.read(WHOLE, is_workbook=False)
     )
 
@@ -51,7 +51,7 @@ def test_one_file_in_many_forms_says_the_same(data: bytes) -> None:
 def test_windows_text_is_read_where_it_is_no_utf_8() -> None:
     data = "matricule;prénom;nom\r\nS1;Zoë;Lefèvre \u2013 Œdipe\r\n".encode("cp1252")
 
-    assert values(reading.read(data, is_workbook=False)) == [
+    assert said(reading.read(data, is_workbook=False)) == [
         {
             "student_key": "S1",
             "student_first_name": "Zoë",
@@ -150,7 +150,7 @@ def test_no_heading_means_two_columns() -> None:
 def test_a_cell_is_what_its_column_makes_of_it(
     column: Column, cell: cells.Cell, value: object
 ) -> None:
-    read = cells.read(column, cell)
+    read = values.read(column, cell)
 
     assert (read.value, type(read.value)) == (value, type(value))
     assert read.doubt is None
@@ -171,7 +171,7 @@ def test_a_cell_is_what_its_column_makes_of_it(
 def test_a_number_in_place_of_a_text_is_read_and_told(
     column: Column, number: str, value: str
 ) -> None:
-    read = cells.read(column, Number(number))
+    read = values.read(column, Number(number))
 
     assert read.value == value
     assert read.doubt
@@ -204,7 +204,7 @@ def test_a_cell_that_is_wrong_says_what_was_read(
     column: Column, cell: cells.Cell, code: str
 ) -> None:
     with pytest.raises(BadCell) as caught:
-        cells.read(column, cell)
+        values.read(column, cell)
 
     assert caught.value.code == code
 
@@ -216,9 +216,9 @@ def test_no_digit_of_a_reference_is_ever_corrected(number: int, place: int, chan
     digit = (int(right[place]) + change) % 10
     wrong = f"{right[:place]}{digit}{right[place + 1 :]}"
 
-    assert cells.read(Column.REFERENCE, right).value == right
+    assert values.read(Column.REFERENCE, right).value == right
     with pytest.raises(BadCell, match=r"read .* expected"):
-        cells.read(Column.REFERENCE, wrong)
+        values.read(Column.REFERENCE, wrong)
 
 
 @given(st.text(max_size=20))
@@ -248,7 +248,7 @@ def test_a_workbooks_cells_keep_their_kinds() -> None:
 
     roll = reading.read(saved(workbook), is_workbook=True)
 
-    first, second = values(roll)
+    first, second = said(roll)
     assert first == {
         "student_key": "815",
         "birth_date": date(2017, 5, 12),

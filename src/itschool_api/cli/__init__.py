@@ -18,6 +18,7 @@ class _Commands(TyperGroup):
         "coda": "coda:app",
         "db": "db:app",
         "demo": "demo:demo",
+        "families": "families:app",
         "keys": "keys:app",
         "ledger": "ledger:app",
         "openapi": "openapi:app",

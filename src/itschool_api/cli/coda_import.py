@@ -1,13 +1,11 @@
 """`itschool coda import`: post the bank's files to a school's API, by hand or from cron."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
-
-UNREACHABLE: Final = 3
 
 
 def import_files(
@@ -39,32 +37,24 @@ def import_files(
                 2 the command, the URL or the key is wrong
                 3 the server is not reachable or does not work
     """
-    from itschool_api.cli import posting, runtime  # noqa: PLC0415 - `coda check` needs no HTTP
+    from itschool_api.cli import client, posting, runtime  # noqa: PLC0415 - `coda check` needs no HTTP
 
     console = Console(highlight=False)
     with_pictures = console.is_terminal and not as_json
     is_refused = False
-    try:
-        with (
-            posting.client_of(url, api_key) as client,
-            Progress(console=console, transient=True, disable=not with_pictures) as progress,
-        ):
-            for path in progress.track(files, description="Posting"):
-                result = posting.post(client, path, preview=preview)
-                is_refused = is_refused or result.report is None
-                if as_json:
-                    typer.echo(result.model_dump_json())
-                elif with_pictures:
-                    posting.draw(console, result)
-                else:
-                    typer.echo(posting.line(result), err=result.report is None)
-    except posting.NoAccess as error:
-        runtime.refuse(f"the API key does not serve: {error}", runtime.MISUSED)
-    except posting.NoApi:
-        runtime.refuse(
-            f"there is no such API at {url}: give the address without a path", runtime.MISUSED
-        )
-    except posting.Unreachable as error:
-        runtime.refuse(f"{url} does not answer: {error}", UNREACHABLE)
+    with (
+        client.told(url),
+        client.client_of(url, api_key) as http,
+        Progress(console=console, transient=True, disable=not with_pictures) as progress,
+    ):
+        for path in progress.track(files, description="Posting"):
+            result = posting.post(http, path, preview=preview)
+            is_refused = is_refused or result.report is None
+            if as_json:
+                typer.echo(result.model_dump_json())
+            elif with_pictures:
+                posting.draw(console, result)
+            else:
+                typer.echo(posting.line(result), err=result.report is None)
     if is_refused:
         raise typer.Exit(runtime.FAILED)

@@ -1,33 +1,21 @@
-"""Posting the bank's files to a school's API, and telling people what came of it.
+"""Posting the bank's files to a school's API, and telling people what came of it."""
 
-It speaks HTTP only. Imports are idempotent, so whatever is in doubt is simply sent again.
-"""
-
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 import httpx2
-import typer
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from itschool_api.banking.schemas import CausesSum, ImportReport, Sum
+from itschool_api.cli import client as api
 from itschool_api.errors import Problem
 from itschool_api.money import Cents, euros
-
-WAITS_SECONDS: Final = [1, 3, 9]
-_LONGEST_WAIT_SECONDS: Final = 60
-# A large file takes the server its time, more so when others are before it.
-_TIMEOUT: Final = httpx2.Timeout(10, read=300, write=60)
-_NO_API: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
-_ACCESS: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class Outcome(StrEnum):
@@ -55,82 +43,31 @@ _OUTCOMES: Final = {
 }
 
 
-class Unreachable(Exception):
-    """The server cannot be reached, or does not work; the message says how."""
-
-
-class NoApi(Exception):
-    """Something answers, and it is not this API."""
-
-
-class NoAccess(Exception):
-    """The API key does not open this door; the message says why."""
-
-
-@contextmanager
-def client_of(url: str, api_key: str) -> Iterator[httpx2.Client]:
-    """Give a client of an API, after a look at what cannot be right."""
-    key = api_key.strip()
-    if not url.startswith(("http://", "https://")):
-        raise typer.BadParameter("it begins with https:// or http://", param_hint="--url")
-    if not (key.isascii() and key.isprintable()):
-        raise typer.BadParameter("this is no API key", param_hint="--api-key")
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/octet-stream"}
-    with httpx2.Client(base_url=url.rstrip("/"), headers=headers, timeout=_TIMEOUT) as client:
-        yield client
-
-
 def post(client: httpx2.Client, path: Path, *, preview: bool) -> Result:
-    """Send one file, and return what became of it; raises `NoAccess`, `NoApi`, `Unreachable`."""
+    """Send one file, and return what became of it; raises what `client.answered` raises."""
     try:
         data = path.read_bytes()
     except OSError as error:
         problem = Problem(type="about:blank", title=error.strerror or str(error), status=400)
         return Result(file=str(path), outcome=Outcome.REFUSED, problem=problem)
-    response = _posted(client, data, {"preview": "true"} if preview else {})
-    if response.status_code in _ACCESS:
-        raise NoAccess(_problem(response).title)
-    if response.status_code in _NO_API:
-        raise NoApi
+    response = api.answered(
+        lambda: client.post(
+            "/v1/bank-statements",
+            content=data,
+            params={"preview": "true"} if preview else {},
+            headers={"Content-Type": "application/octet-stream"},
+        )
+    )
     if not response.is_success:
-        return Result(file=str(path), outcome=Outcome.REFUSED, problem=_problem(response))
+        return Result(file=str(path), outcome=Outcome.REFUSED, problem=api.problem_of(response))
     try:
         report = ImportReport.model_validate_json(response.content)
     except ValidationError as error:
-        raise Unreachable("what answers there is not this API") from error
+        raise api.Unreachable("what answers there is not this API") from error
     outcome = Outcome.IMPORTED if response.status_code == HTTPStatus.CREATED else Outcome.KNOWN
     if report.preview:
         outcome = Outcome.PREVIEW
     return Result(file=str(path), outcome=outcome, report=report)
-
-
-def _posted(client: httpx2.Client, data: bytes, parameters: dict[str, str]) -> httpx2.Response:
-    """Post until the server has an answer; raises `Unreachable` after the last try."""
-    reason = ""
-    for wait_seconds in (*WAITS_SECONDS, None):
-        asked_seconds = 0
-        try:
-            response = client.post("/v1/bank-statements", content=data, params=parameters)
-        except httpx2.TransportError as error:
-            reason = str(error) or type(error).__name__
-        else:
-            is_later = response.status_code == HTTPStatus.TOO_MANY_REQUESTS
-            if not (is_later or response.is_server_error):
-                return response
-            reason = f"{response.status_code} {response.reason_phrase}"
-            asked = response.headers.get("Retry-After", "")
-            asked_seconds = int(asked) if asked.isdecimal() else 0
-        if wait_seconds is not None:
-            time.sleep(min(max(wait_seconds, asked_seconds), _LONGEST_WAIT_SECONDS))
-    raise Unreachable(reason)
-
-
-def _problem(response: httpx2.Response) -> Problem:
-    try:
-        return Problem.model_validate_json(response.content)
-    except ValidationError:
-        title = f"{response.status_code} {response.reason_phrase}"
-        return Problem(type="about:blank", title=title, status=max(400, response.status_code))
 
 
 def line(result: Result) -> str:
@@ -154,8 +91,7 @@ def _euros(cents: int) -> str:
 
 
 def _why(result: Result) -> str:
-    problem = result.problem
-    return " ".join(filter(None, (problem.title, problem.detail))) if problem else ""
+    return api.why(result.problem) if result.problem else ""
 
 
 def draw(console: Console, result: Result) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from itschool_api.roll import cells, columns, csv_file, workbook
+from itschool_api.roll import columns, csv_file, values, workbook
 from itschool_api.roll.cells import BadCell, Cell, Read, Value
 from itschool_api.roll.columns import MONEY, NEEDED, OF_INVOICES, Column, Heading, Kind
 from itschool_api.roll.findings import Findings, shown
@@ -148,21 +148,21 @@ class _Reader:
 
     def row(self, number: int, row: Sequence[Cell], used: Sequence[Heading | None]) -> Row:
         """Return a row's values; what lies beyond the headings has none."""
-        values: dict[Heading, Value] = {}
+        found: dict[Heading, Value] = {}
         broken = set()
         for place, heading in enumerate(used):
             if heading is None:
                 continue
             cell = row[place] if place < len(row) else ""
             try:
-                read = cells.read(heading.column, cell)
+                read = values.read(heading.column, cell)
             except BadCell as error:
                 broken.add(heading.column)
                 self._findings.error(
                     error.code, str(error), kind=self._kind, row=number, heading=heading
                 )
                 continue
-            values[heading] = read.value
+            found[heading] = read.value
             self._doubt(number, heading, read)
         beyond = [cell for cell in row[len(used) :] if cell != ""]
         if beyond:
@@ -172,7 +172,7 @@ class _Reader:
                 kind=self._kind,
                 row=number,
             )
-        return Row(number, values, frozenset(broken))
+        return Row(number, found, frozenset(broken))
 
     def _doubt(self, number: int, heading: Heading, read: Read) -> None:
         # A column of keys says the same of each of them; one warning is enough.

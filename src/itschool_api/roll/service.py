@@ -16,7 +16,6 @@ from itschool_api import errors, trail
 from itschool_api.auth.authenticate import InsufficientScope
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import new_id
-from itschool_api.errors import Fault
 from itschool_api.families import models
 from itschool_api.families.population import Population, unchanged_meanwhile
 from itschool_api.invoices import carrying as invoices
@@ -24,19 +23,11 @@ from itschool_api.ledger import service as ledger
 from itschool_api.ledger.service import Posting
 from itschool_api.money import Cents
 from itschool_api.references import Reference
-from itschool_api.roll import gathering, known, planning, reading
-from itschool_api.roll.findings import MOST_FINDINGS, Finding, Findings, Severity
+from itschool_api.roll import gathering, known, planning, reading, reports
 from itschool_api.roll.gathering import People
 from itschool_api.roll.reading import Roll
-from itschool_api.roll.schemas import (
-    CarriedSum,
-    CarriedTally,
-    GuardianshipTally,
-    RollFinding,
-    RollReport,
-    Tally,
-)
-from itschool_api.roll.state import Known, Plan, SchoolYear, Writes
+from itschool_api.roll.schemas import RollReport
+from itschool_api.roll.state import Known, Plan, SchoolYear
 from itschool_api.roll.tables import TooMuch, Unreadable
 from itschool_api.schools import service as schools
 from itschool_api.wallets import service as wallets
@@ -90,11 +81,16 @@ async def import_roll(
         session, school_id, roll, people, SchoolYear(year.id, year.begins_on, year.ends_on)
     )
     plan = await anyio.to_thread.run_sync(_plan, roll, people, before, end_missing)
-    report = _report(roll, plan, year.id, hashlib.sha256(data).hexdigest(), preview=preview)
+    sha256 = hashlib.sha256(data).hexdigest()
+    report = reports.report(roll, plan, year.id, sha256, preview=preview)
     if preview:
         return Imported(report, changed=False)
     if roll.findings.has_errors:
-        raise _refusal(roll.findings)
+        count = report.errors
+        raise RollHasErrors(
+            f"{count} {'error' if count == 1 else 'errors'}; ?preview=true shows all findings.",
+            errors=reports.faults(roll.findings),
+        )
     if plan.is_empty:
         return Imported(report, changed=False)
 
@@ -200,76 +196,3 @@ async def _fill_wallets(session: AsyncSession, school_id: UUID, plan: Plan, befo
             for wallet, cents in opened
         ],
     )
-
-
-def _refusal(findings: Findings) -> RollHasErrors:
-    errors_only = [
-        each for each in findings.first(MOST_FINDINGS) if each.severity is Severity.ERROR
-    ]
-    count = findings.counts[Severity.ERROR]
-    return RollHasErrors(
-        f"{count} {'error' if count == 1 else 'errors'}; with ?preview=true you see all findings.",
-        errors=[_fault(each) for each in errors_only],
-    )
-
-
-def _fault(finding: Finding) -> Fault:
-    """Return an error with a pointer of sheet, row and column, as far as it has them."""
-    parts = (finding.sheet, finding.row, finding.column)
-    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in parts if part)
-    return Fault(
-        location="body",
-        pointer="".join(f"/{part}" for part in escaped)[:500],
-        code=finding.code,
-        detail=finding.message[:1000],
-    )
-
-
-def _report(
-    roll: Roll, plan: Plan, year_id: UUID, file_sha256: str, *, preview: bool
-) -> RollReport:
-    counts = roll.findings.counts
-    return RollReport(
-        preview=preview,
-        changes=not plan.is_empty,
-        file_sha256=file_sha256,
-        school_year_id=year_id,
-        rows=len(roll.rows) + len(roll.invoices),
-        students=_tally(plan.students),
-        class_groups=len(plan.class_groups.new),
-        enrolments=_tally(plan.enrolments),
-        guardians=_tally(plan.guardians),
-        families=_tally(plan.families),
-        memberships=_tally(plan.memberships),
-        guardianships=GuardianshipTally(
-            **_tally(plan.guardianships).model_dump(), ended=len(plan.ended)
-        ),
-        references=CarriedTally(new=len(plan.references), unchanged=plan.known_references),
-        opening_balances=CarriedSum(
-            new=len(plan.openings),
-            unchanged=plan.known_openings,
-            new_cents=sum(each.cents for each in plan.openings),
-        ),
-        open_invoices=CarriedSum(
-            new=len(plan.invoices),
-            unchanged=plan.known_invoices,
-            new_cents=sum(each.total_cents for each in plan.invoices),
-        ),
-        errors=counts[Severity.ERROR],
-        warnings=counts[Severity.WARNING],
-        findings=[
-            RollFinding(
-                severity=each.severity,
-                code=each.code,
-                message=each.message[:1000],
-                sheet=each.sheet,
-                row=each.row,
-                column=each.column,
-            )
-            for each in roll.findings.first(MOST_FINDINGS)
-        ],
-    )
-
-
-def _tally(writes: Writes) -> Tally:
-    return Tally(new=len(writes.new), changed=len(writes.changed), unchanged=writes.unchanged)
