@@ -233,7 +233,8 @@ def test_the_address_stands_in_the_window_of_the_envelope() -> None:
     window = (112, 51, 190.5, 89)
     left, top, right, bottom = (round(each * millimetre) for each in window)
     for each in (before, after):
-        # Nothing stands beside the window, at the same height.
+        # Nothing stands around the window, down from the letterhead.
+        assert darkest(each.crop((left, round(42 * millimetre), each.width, top))) > 250
         assert darkest(each.crop((round(90 * millimetre), top, left - 1, bottom))) > 250
         assert darkest(each.crop((right + 1, top, each.width, bottom))) > 250
     assert darkest(after.crop((left, top, right, bottom))) < 100

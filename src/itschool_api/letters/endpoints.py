@@ -35,7 +35,6 @@ class _Printed(Response):
             media_type="application/pdf",
             headers={
                 "Content-Disposition": f'attachment; filename="{name}"',
-                "Cache-Control": "no-store",
                 "Letters-Printed": str(len(run.letters.letters)),
                 "Letters-Left-Out": str(run.left_out),
             },
