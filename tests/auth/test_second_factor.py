@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from itschool_api.auth import limits, proofs
 from itschool_api.auth.caller import Role
+from itschool_api.auth.repository import SecondFactors
 from tests.auth.authenticator import (
     Person,
     Phone,
@@ -129,6 +130,17 @@ async def test_of_twenty_logins_with_one_code_one_succeeds(school: School, watch
 
     assert sorted({answer.status_code for answer in answers}) in ([200, 400], [200, 400, 429])
     assert [answer.status_code for answer in answers].count(200) == 1
+
+
+async def test_a_step_of_time_is_used_up_by_one_of_many(school: School, watch: Watch) -> None:
+    """SEC-08: by the row itself, whatever is locked around it."""
+    person = await protected(school, watch)
+
+    async def accept() -> bool:
+        async with school.sessions.begin() as session:
+            return await SecondFactors(session).accept(person.id, watch.step + 1)
+
+    assert sum(await asyncio.gather(*(accept() for _ in range(20)))) == 1
 
 
 async def test_each_recovery_code_works_once_and_for_its_owner(
