@@ -13,7 +13,7 @@ TAKEN = (
     ("Day", "1900-01-01", date(1900, 1, 1)),
     ("Day", "2199-12-31", date(2199, 12, 31)),
     ("Instant", "2026-12-18T16:00:00+01:00", datetime(2026, 12, 18, 15, tzinfo=UTC)),
-    ("Instant", "2026-12-18T15:00Z", datetime(2026, 12, 18, 15, tzinfo=UTC)),
+    ("Instant", "2026-12-18T15:00:00.5Z", datetime(2026, 12, 18, 15, 0, 0, 500_000, tzinfo=UTC)),
     ("Flag", True, True),
     ("Name", "  Noor \n", "Noor"),
     ("Name", "Ünïcödé 文字", "Ünïcödé 文字"),
@@ -28,7 +28,10 @@ REFUSED = (
     *(("Day", each) for each in (0, "0", 1.0, True, "20261218", "2026-12-18T00:00:00")),
     *(("Day", each) for each in ("1899-12-31", "2200-01-01", "2026-02-30", "2026-1-1")),
     *(("Instant", each) for each in (0, "0", 1.5, "2026-12-18", "2026-12-18T16:00:00")),
-    *(("Instant", each) for each in ("2026-12-18 16:00Z", "1899-12-31T23:59:59Z")),
+    *(
+        ("Instant", each)
+        for each in ("2026-12-18 16:00:00Z", "2026-12-18T16:00Z", "1899-12-31T23:59:59Z")
+    ),
     *(("Flag", each) for each in (1, 0, "true", "yes", "on", None)),
     *(("Name", each) for each in ("", " ", "\u00a0", "a\nb", "a\tb", "a\0b", "a\x7f", 5)),
     *(("Name", each) for each in ("n" * 121, "n" + " " * 120)),

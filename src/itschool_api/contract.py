@@ -28,7 +28,7 @@ _INK: Final = r"[^\x00-\x20\x7f\x85\xa0]"  # no blank
 _NAME: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_INK}[^\x00-\x1f\x7f]*{_BLANKS}$"
 # Years that a school can mean; beyond them, arithmetic with days would overflow.
 _DAY: Final = r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-_TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
+_TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"  # RFC 3339
 _INSTANT: Final = rf"{_DAY}[Tt]{_TIME}([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 
 

@@ -443,17 +443,25 @@ async def test_an_instant_is_of_the_day_that_it_is_at_the_school(
 
 
 async def test_what_ends_at_midnight_is_not_of_the_next_day(school: School) -> None:
-    await announce(school, hours("2030-06-14T20:00+02:00", "2030-06-15T00:00+02:00", title="ball"))
+    await announce(
+        school, hours("2030-06-14T20:00:00+02:00", "2030-06-15T00:00:00+02:00", title="ball")
+    )
     assert await titles(school.manager, **{"from": "2030-06-15"}) == []
     assert await titles(school.manager, **{"from": "2030-06-14"}) == ["ball"]
 
 
 async def test_whole_days_and_hours_are_in_one_order(school: School) -> None:
-    await announce(school, hours("2030-06-15T08:00+02:00", "2030-06-15T09:00+02:00", title="2"))
+    await announce(
+        school, hours("2030-06-15T08:00:00+02:00", "2030-06-15T09:00:00+02:00", title="2")
+    )
     await announce(school, days("2030-06-16", title="4"))
-    await announce(school, hours("2030-06-14T23:30+02:00", "2030-06-15T09:00+02:00", title="0"))
+    await announce(
+        school, hours("2030-06-14T23:30:00+02:00", "2030-06-15T09:00:00+02:00", title="0")
+    )
     await announce(school, days("2030-06-15", title="1"))
-    await announce(school, hours("2030-06-15T23:30+02:00", "2030-06-15T23:45+02:00", title="3"))
+    await announce(
+        school, hours("2030-06-15T23:30:00+02:00", "2030-06-15T23:45:00+02:00", title="3")
+    )
     assert await titles(school.manager) == ["0", "1", "2", "3", "4"]
 
 

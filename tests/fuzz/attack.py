@@ -1,0 +1,283 @@
+"""One attack by schemathesis: how it is set up, and what it found.
+
+All of its checks are on. What is not a failure although a check says so stands in `_is_rule`, and
+what is not sent in `_as_clients_write_it`, each with its reason.
+"""
+
+import copy
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import schemathesis
+from schemathesis import auths
+from schemathesis.auths import AuthContext
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure
+from schemathesis.engine import events, from_schema
+from schemathesis.generation.case import Case
+from schemathesis.hooks import HookContext
+from schemathesis.openapi.checks import RejectedPositiveData
+from schemathesis.schemas import BaseSchema
+
+from itschool_api import openapi
+from tests.access.requests import Request
+from tests.access.test_foreign_ids import named_places
+from tests.fuzz.target import Target, callers_of
+
+PROBLEM: Final = "application/problem+json"
+SLOWEST_SECONDS: Final = 5.0
+_HOW_OFTEN_REAL: Final = 0.8
+
+
+@dataclass
+class Findings:
+    """What an attack found, and how far it came."""
+
+    failures: dict[str, str] = field(default_factory=dict)
+    """The first of each kind, with what reproduces it."""
+    statuses: Counter[int] = field(default_factory=Counter)
+    requests: int = 0
+
+    @property
+    def successes(self) -> int:
+        """How many requests came through."""
+        return sum(count for status, count in self.statuses.items() if 200 <= status < 300)
+
+    def __bool__(self) -> bool:
+        return bool(self.failures)
+
+    def __str__(self) -> str:
+        return "\n\n".join(f"{kind}\n{text}" for kind, text in self.failures.items())
+
+
+def operations(document: Any) -> Iterator[tuple[str, str, str, Any]]:
+    """Give id, method, path and description of every operation."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield operation["operationId"], method.upper(), path, operation
+
+
+@schemathesis.check
+def refusals_are_documented(_: Any, response: Any, case: Case[Any]) -> None:
+    """Every kind of refusal is told with its status, so that a client can know it."""
+    if not 400 <= response.status_code < 500 or response.status_code == 405:
+        return
+    code = _problem(response).get("type", "").removeprefix("/problems/")
+    told = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    if f"`{code}`:" not in told.get("description", ""):
+        raise AssertionError(f"{response.status_code} `{code}` is not documented")
+
+
+def attack(
+    target: Target, *operation_ids: str, examples: int, seed: int, phases: Sequence[str]
+) -> Findings:
+    """Send what schemathesis makes of these operations' description, and judge the answers.
+
+    Its own warnings, such as that an operation never succeeded, are its command line's alone; the
+    tests assert what they warn of. Those of Python stay errors, as everywhere in the suite.
+    """
+    document = openapi.document(target.app)
+    schema = schemathesis.openapi.from_dict(
+        copy.deepcopy(document), config=_config(target, document, examples, seed, phases)
+    ).include(operation_id=list(operation_ids))
+    schema.app = target
+    _Hooks(target, document, takes_turns="stateful" not in phases).install(schema)
+    findings = Findings()
+    for event in from_schema(schema).execute():
+        match event:
+            case events.ScenarioFinished():
+                _note(findings, event)
+            case events.NonFatalError():
+                findings.failures.setdefault(f"{event.label}: error", str(event.info.message))
+            case events.FatalError():
+                raise event.exception
+    return findings
+
+
+def _config(
+    target: Target, document: Any, examples: int, seed: int, phases: Sequence[str]
+) -> SchemathesisConfig:
+    ids = _known_ids(target)
+    places = {f"path.{kind}_id": kind for kind in ids}
+    places |= {f"query.{kind}": kind for kind in ids}
+    for _, place in named_places(target.app):
+        kind = re.sub(r"s?(_ids?)?$", "", place.removesuffix("/0").split("/")[-1])
+        if kind in ids:
+            places["body." + place.replace("/0", "[*]").replace("/", ".")] = kind
+    del document
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": seed,
+            "continue-on-failure": True,
+            "checks": {"max_response_time": SLOWEST_SECONDS},
+            "generation": {"max-examples": examples, "no-shrink": True, "database": "none"},
+            "phases": {
+                phase: {"enabled": phase in phases} for phase in ("coverage", "fuzzing", "stateful")
+            }
+            # Those of `known_good` need a place, also where the document has no example.
+            | {"examples": {"enabled": "examples" in phases, "fill-missing": True}},
+            "dictionaries": {kind: {"values": values} for kind, values in ids.items()},
+            "parameters": {
+                place: {"dictionary": kind, "probability": _HOW_OFTEN_REAL}
+                for place, kind in places.items()
+            },
+        }
+    )
+
+
+def _known_ids(target: Target) -> dict[str, list[str]]:
+    """Return what is there: ours, and of the other school, which must be as if it were not."""
+    world = target.world()
+    return {kind: [ours, world.theirs.ids[kind]] for kind, ours in world.ours.ids.items()}
+
+
+class _Hooks:
+    """Who asks, what is sent besides, and which refusals are right."""
+
+    def __init__(self, target: Target, document: Any, *, takes_turns: bool) -> None:
+        self._target = target
+        self._takes_turns = takes_turns
+        self._paths = {name: path for name, _, path, _ in operations(document)}
+        self._turn = 0
+
+    def install(self, schema: BaseSchema) -> None:
+        """Register with a schema."""
+        hooks = self
+
+        class Callers:
+            def get(self, case: Case[Any], _: AuthContext) -> str | None:
+                return hooks.bearer(case)
+
+            def set(self, case: Case[Any], data: str, _: AuthContext) -> None:
+                case.headers["Authorization"] = data
+
+        schema.auth(refresh_interval=None)(Callers)
+
+        @schema.hook
+        def before_add_examples(context: HookContext, examples: list[Case[Any]]) -> None:
+            assert context.operation
+            for case in self.known_good(context.operation):
+                auths.set_on_case(case, AuthContext(context.operation, schema.app), schema.auth)
+                examples.append(case)  # the last one is sent first
+
+        @schema.hook
+        def map_body(_: HookContext, body: Any) -> Any:
+            return _as_clients_write_it(body)
+
+        @schema.hook
+        def filter_failure(
+            _: HookContext, failure: Failure, case: Case[Any], response: Any
+        ) -> bool:
+            return not (isinstance(failure, RejectedPositiveData) and _is_rule(case, response))
+
+    def bearer(self, case: Case[Any]) -> str | None:
+        """Return whose request it is.
+
+        The callers take turns, but not where one request follows from another: what an admin made
+        is not a parent's to see.
+        """
+        callers = callers_of(_name(case.operation))
+        if not self._takes_turns:
+            callers = callers[-2:-1] or callers
+        self._turn += 1
+        return f"Bearer {callers[self._turn % len(callers)]}" if callers else None
+
+    def known_good(self, operation: Any) -> list[Case[Any]]:
+        """Return requests that succeed, one for each caller, so that every success is seen."""
+        name = _name(operation)
+        path = self._paths[name]
+        return [
+            _case(operation, self._target.request(name, path), path)
+            for _ in callers_of(name) or [None]
+        ]
+
+
+def _name(operation: Any) -> str:
+    return str(operation.definition.raw["operationId"])
+
+
+def _case(operation: Any, request: Request, path: str) -> Case[Any]:
+    names = re.findall(r"\{(\w+)\}", path)
+    pattern = re.sub(r"\{\w+\}", "([^/]+)", path)
+    found = re.fullmatch(pattern, request["url"])
+    assert found
+    more: dict[str, Any] = {}
+    headers = dict(request.get("headers", {}))
+    if "json" in request:
+        more = {"body": request["json"], "media_type": "application/json"}
+    elif "content" in request:
+        more = {"body": request["content"], "media_type": headers.pop("Content-Type")}
+    case: Case[Any] = operation.Case(
+        path_parameters=dict(zip(names, found.groups(), strict=True)), headers=headers, **more
+    )
+    return case
+
+
+def _as_clients_write_it(value: Any) -> Any:
+    """Write whole numbers without a point.
+
+    To JSON Schema 49.0 is an integer. Here an amount is written as one: a client that computes
+    cents in floating point shall hear of it before the day on which it sends 48.99.
+    """
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {key: _as_clients_write_it(each) for key, each in value.items()}
+        case list():
+            return [_as_clients_write_it(each) for each in value]
+    return value
+
+
+def _is_rule(case: Case[Any], response: Any) -> bool:
+    """Tell whether a well-formed request was refused by a rule that no schema can tell.
+
+    Such a rule has a code of its own (which `refusals_are_documented` holds to the document), or
+    it concerns several fields together, and its fault points at what holds them.
+    """
+    problem = _problem(response)
+    code = problem.get("type", "").removeprefix("/problems/")
+    if code == "validation-failed":
+        return all(
+            fault["code"] == "value_error"
+            and fault["location"] == "body"
+            and isinstance(_at(case.body, fault["pointer"]), dict)
+            for fault in problem["errors"]
+        )
+    return bool(code) and code not in {"bad-request", "not-found"}
+
+
+def _at(body: Any, pointer: str) -> Any:
+    for step in pointer.split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        body = body[int(key)] if isinstance(body, list) else body[key]
+    return body
+
+
+def _problem(response: Any) -> Any:
+    if response.headers.get("content-type", [""])[0] != PROBLEM:
+        return {}
+    return json.loads(response.content)
+
+
+def _note(findings: Findings, event: events.ScenarioFinished) -> None:
+    recorder = event.recorder
+    for interaction in recorder.interactions.values():
+        findings.requests += 1
+        if interaction.response is not None:
+            findings.statuses[int(interaction.response.status_code)] += 1
+    for case_id, checks in recorder.checks.items():
+        for check in checks:
+            if check.failure_info is None:
+                continue
+            failure = check.failure_info.failure
+            kind = f"{recorder.label}: {check.name}: {failure.title}"
+            answer = recorder.interactions[case_id].response
+            seen = answer.content[:600].decode(errors="replace") if answer else ""
+            findings.failures.setdefault(
+                kind, f"{failure.message}\n{check.failure_info.code_sample}\n{seen}"
+            )
