@@ -6,8 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 PORT ?= 8000
+EXAMPLES ?= 200
+SEED ?= 1
 
-.PHONY: help demo test check format lint types layers migrations contract lock clean
+.PHONY: help demo test fuzz check format lint types layers migrations contract lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -18,7 +20,10 @@ demo: $(VENV)/.app ## Serve a demonstration on http://127.0.0.1:8000; PORT=… f
 test: $(VENV)/.dev ## Run every test
 	@$(BIN)/pytest -q -n $(JOBS) $(ARGS)
 
-check: format lint types layers migrations contract test ## All that CI checks
+fuzz: $(VENV)/.dev ## Attack every operation; EXAMPLES=… of each, SEED=… for others
+	@EXAMPLES=$(EXAMPLES) SEED=$(SEED) $(BIN)/pytest -q -n $(JOBS) tests/fuzz $(ARGS)
+
+check: format lint types layers migrations contract test fuzz ## All that CI checks
 
 format: $(VENV)/.dev ## Check the formatting
 	@$(BIN)/ruff format --check --quiet .

@@ -26,6 +26,7 @@ from schemathesis.schemas import BaseSchema
 from itschool_api import openapi
 from tests.access.requests import Request
 from tests.access.test_foreign_ids import named_places
+from tests.access.world import World
 from tests.fuzz.target import Target, callers_of
 
 PROBLEM: Final = "application/problem+json"
@@ -72,67 +73,79 @@ def refusals_are_documented(_: Any, response: Any, case: Case[Any]) -> None:
         raise AssertionError(f"{response.status_code} `{code}` is not documented")
 
 
-def attack(
-    target: Target, *operation_ids: str, examples: int, seed: int, phases: Sequence[str]
-) -> Findings:
-    """Send what schemathesis makes of these operations' description, and judge the answers.
+class Attack:
+    """The phases of schemathesis that are sent to a target, over whichever operations.
 
     Its own warnings, such as that an operation never succeeded, are its command line's alone; the
     tests assert what they warn of. Those of Python stay errors, as everywhere in the suite.
     """
-    document = openapi.document(target.app)
-    schema = schemathesis.openapi.from_dict(
-        copy.deepcopy(document), config=_config(target, document, examples, seed, phases)
-    ).include(operation_id=list(operation_ids))
-    schema.app = target
-    _Hooks(target, document, takes_turns="stateful" not in phases).install(schema)
-    findings = Findings()
-    for event in from_schema(schema).execute():
-        match event:
-            case events.ScenarioFinished():
-                _note(findings, event)
-            case events.NonFatalError():
-                findings.failures.setdefault(f"{event.label}: error", str(event.info.message))
-            case events.FatalError():
-                raise event.exception
-    return findings
 
+    def __init__(self, target: Target, *, examples: int, seed: int, phases: Sequence[str]) -> None:
+        self._target = target
+        self._examples, self._seed, self._phases = examples, seed, phases
+        self._world: World | None = None
+        self._schema: BaseSchema | None = None
 
-def _config(
-    target: Target, document: Any, examples: int, seed: int, phases: Sequence[str]
-) -> SchemathesisConfig:
-    ids = _known_ids(target)
-    places = {f"path.{kind}_id": kind for kind in ids}
-    places |= {f"query.{kind}": kind for kind in ids}
-    for _, place in named_places(target.app):
-        kind = re.sub(r"s?(_ids?)?$", "", place.removesuffix("/0").split("/")[-1])
-        if kind in ids:
-            places["body." + place.replace("/0", "[*]").replace("/", ".")] = kind
-    del document
-    return SchemathesisConfig.from_dict(
-        {
-            "seed": seed,
-            "continue-on-failure": True,
-            "checks": {"max_response_time": SLOWEST_SECONDS},
-            "generation": {"max-examples": examples, "no-shrink": True, "database": "none"},
-            "phases": {
-                phase: {"enabled": phase in phases} for phase in ("coverage", "fuzzing", "stateful")
+    def on(self, *operation_ids: str) -> Findings:
+        """Send what is made of these operations' description, and judge the answers."""
+        findings = Findings()
+        schema = self._prepared().include(operation_id=list(operation_ids))
+        for event in from_schema(schema).execute():
+            match event:
+                case events.ScenarioFinished():
+                    _note(findings, event)
+                case events.NonFatalError():
+                    findings.failures.setdefault(f"{event.label}: error", str(event.info.message))
+                case events.FatalError():
+                    raise event.exception
+        return findings
+
+    def _prepared(self) -> BaseSchema:
+        """Return what knows the document and the ids of the world, which are read once."""
+        world = self._target.world()
+        if self._schema is None or world is not self._world:
+            self._world = world
+            document = openapi.document(self._target.app)
+            self._schema = schemathesis.openapi.from_dict(
+                copy.deepcopy(document), config=self._config(world)
+            )
+            self._schema.app = self._target
+            takes_turns = "stateful" not in self._phases
+            _Hooks(self._target, document, takes_turns=takes_turns).install(self._schema)
+        return self._schema
+
+    def _config(self, world: World) -> SchemathesisConfig:
+        # What is there, ours and the other school's, which must be as if it were not.
+        ids = {kind: [ours, world.theirs.ids[kind]] for kind, ours in world.ours.ids.items()}
+        places = {f"path.{kind}_id": kind for kind in ids}
+        places |= {f"query.{kind}": kind for kind in ids}
+        for _, place in named_places(self._target.app):
+            kind = re.sub(r"s?(_ids?)?$", "", place.removesuffix("/0").split("/")[-1])
+            if kind in ids:
+                places["body." + place.replace("/0", "[*]").replace("/", ".")] = kind
+        return SchemathesisConfig.from_dict(
+            {
+                "seed": self._seed,
+                "continue-on-failure": True,
+                "checks": {"max_response_time": SLOWEST_SECONDS},
+                "generation": {
+                    "max-examples": self._examples,
+                    "no-shrink": True,
+                    "database": "none",
+                },
+                "phases": {
+                    phase: {"enabled": phase in self._phases}
+                    for phase in ("coverage", "fuzzing", "stateful")
+                }
+                # Those of `known_good` need a place, also where the document has no example.
+                | {"examples": {"enabled": "examples" in self._phases, "fill-missing": True}},
+                "dictionaries": {kind: {"values": values} for kind, values in ids.items()},
+                "parameters": {
+                    place: {"dictionary": kind, "probability": _HOW_OFTEN_REAL}
+                    for place, kind in places.items()
+                },
             }
-            # Those of `known_good` need a place, also where the document has no example.
-            | {"examples": {"enabled": "examples" in phases, "fill-missing": True}},
-            "dictionaries": {kind: {"values": values} for kind, values in ids.items()},
-            "parameters": {
-                place: {"dictionary": kind, "probability": _HOW_OFTEN_REAL}
-                for place, kind in places.items()
-            },
-        }
-    )
-
-
-def _known_ids(target: Target) -> dict[str, list[str]]:
-    """Return what is there: ours, and of the other school, which must be as if it were not."""
-    world = target.world()
-    return {kind: [ours, world.theirs.ids[kind]] for kind, ours in world.ours.ids.items()}
+        )
 
 
 class _Hooks:

@@ -1,7 +1,7 @@
 """schemathesis attacks every operation of the contract, with all of its checks.
 
-A few examples of each in the suite; `make fuzz` sends EXAMPLES (200) of each. Both begin with
-what the description names and with its bounds, so the suite's share differs in chance alone.
+In the suite a few examples of each; `make fuzz` sends EXAMPLES (200) of each, and before them
+what lies on and beyond each bound that the document names.
 """
 
 import json
@@ -21,11 +21,11 @@ from itschool_api import errors
 from itschool_api.app import create_app
 from itschool_api.contract import Document, Form
 from itschool_api.settings import Settings
-from tests.fuzz.attack import attack, operations
+from tests.fuzz.attack import Attack, operations
 from tests.fuzz.conftest import REQUESTS
 from tests.fuzz.target import Target, callers_of
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "5"))
 SEED = int(os.environ.get("SEED", "1"))
 # The committed document, which is the code's (tests/test_contract.py).
 NAMES = [
@@ -36,16 +36,23 @@ NAMES = [
         )
     )
 ]
-ALONE = ("examples", "coverage", "fuzzing")
+EVERYTHING = ("examples", "coverage", "fuzzing")
+ALONE = EVERYTHING if "EXAMPLES" in os.environ else ("examples", "fuzzing")
 # What they take comes by mail, or is a secret of its own: the tests of the ways in know how.
 OUT_OF_REACH = {"create_token", "redeem_login_token"}
 
 
+@pytest.fixture(scope="module")
+def alone(target: Target) -> Attack:
+    """One operation at a time."""
+    return Attack(target, examples=EXAMPLES, seed=SEED, phases=ALONE)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_operation_keeps_to_its_description(
-    target: Target, name: str, record_property: Callable[[str, object], None]
+    alone: Attack, name: str, record_property: Callable[[str, object], None]
 ) -> None:
-    found = attack(target, name, examples=EXAMPLES, seed=SEED, phases=ALONE)
+    found = alone.on(name)
     record_property(REQUESTS, found.requests)
 
     assert not found, str(found)
@@ -58,7 +65,7 @@ def test_what_follows_from_one_another_keeps_to_its_description(
     target: Target, record_property: Callable[[str, object], None]
 ) -> None:
     """What is made can be read, and what is deleted cannot."""
-    found = attack(target, *NAMES, examples=EXAMPLES, seed=SEED, phases=("stateful",))
+    found = Attack(target, examples=EXAMPLES, seed=SEED, phases=["stateful"]).on(*NAMES)
     record_property(REQUESTS, found.requests)
 
     assert not found, str(found)
@@ -133,6 +140,6 @@ def spoiled(settings: Settings, database_url: str) -> Iterator[Target]:
 )
 def test_a_defect_is_found(spoiled: Target, name: str, check: str) -> None:
     """The gate above, seen to fail."""
-    found = attack(spoiled, name, examples=EXAMPLES, seed=SEED, phases=ALONE)
+    found = Attack(spoiled, examples=EXAMPLES, seed=SEED, phases=EVERYTHING).on(name)
 
     assert check in " ".join(found.failures)
