@@ -2,6 +2,8 @@
 
 import asyncio
 import secrets
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -146,6 +148,30 @@ async def test_guesses_at_once_learn_no_more_than_guesses_in_a_row(
     assert set(statuses) <= {400, 429}
     assert wrong <= limits.FAILURES_PER_ACCOUNT_AND_ADDRESS
     assert afterwards.status_code == 429
+
+
+async def test_a_right_guess_among_too_many_at_once_opens_nothing(
+    app: FastAPI, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SEC-12: it was let in before the others had failed, and counts after them."""
+    monkeypatch.setattr(limits, "FAILURES_PER_ACCOUNT_AND_ADDRESS", 3)
+    _, name, _ = await school.user(Role.GUARDIAN)
+    real, others_failed = passwords.verified, threading.Event()
+
+    def last(password: str, stored: str | None) -> tuple[bool, str | None]:
+        if password == PASSWORD:
+            others_failed.wait(20)
+        return real(password, stored)
+
+    monkeypatch.setattr(passwords, "verified", last)
+    async with client_of(app) as guesser:
+        right = asyncio.create_task(log_in(guesser, name))
+        await asyncio.sleep(0.1)
+        wrong = await asyncio.gather(*(log_in(guesser, name, "guess") for _ in range(4)))
+        others_failed.set()
+
+        assert sorted(int(answer.status_code) for answer in wrong) == [400, 400, 400, 429]
+        problem(await right, 429, "too-many-attempts")
 
 
 async def test_a_lock_out_ends_by_itself(
@@ -359,3 +385,51 @@ async def test_a_session_ends_when_its_time_is_over(
             )
         assert (await me(app, pair["access_token"])).status_code == 401
         problem(await refresh(client, pair["refresh_token"]), 400, "invalid-grant")
+
+
+async def test_no_connection_is_held_while_a_password_is_hashed(
+    app: FastAPI, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People who log in all at once keep nobody from reading."""
+    _, name, client = await school.user(Role.GUARDIAN)
+    pool = app.state.sessions.kw["bind"].pool
+    held: list[int] = []
+    verified, hashed = passwords.verified, passwords.hashed
+
+    def spy(password: str, stored: str | None) -> tuple[bool, str | None]:
+        held.append(pool.checkedout())
+        return verified(password, stored)
+
+    def spy_on_hash(password: str) -> str:
+        held.append(pool.checkedout())
+        return hashed(password)
+
+    monkeypatch.setattr(passwords, "verified", spy)
+    monkeypatch.setattr(passwords, "hashed", spy_on_hash)
+    async with client_of(app) as anonymous:
+        assert (await log_in(anonymous, name)).status_code == 200
+        assert (await log_in(anonymous, name, "not the password")).status_code == 400
+    form = {"new_password": "drie kleine kleutertjes", "current_password": PASSWORD}
+    ok(await client.put("/v1/me/password", json=form))
+
+    assert held == [0, 0, 0, 0]
+
+
+async def test_few_passwords_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the threads that hash would starve the one that answers everybody."""
+    lock, running, most = threading.Lock(), 0, 0
+
+    def slow(_: str) -> str:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+        return ""
+
+    monkeypatch.setattr(passwords, "hashed", slow)
+    await asyncio.gather(*(passwords.in_thread(passwords.hashed, "x") for _ in range(12)))
+
+    assert most == 2

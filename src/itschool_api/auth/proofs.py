@@ -9,7 +9,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NoReturn
 
-import anyio.to_thread
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -84,7 +83,7 @@ async def prove_password(
     # Who is logged in is at home: guesses of strangers elsewhere do not hold them up.
     await limits.refuse_guessing(session, account, address, spared=True)
     async with released(session, caller.school_id):
-        right, _ = await anyio.to_thread.run_sync(passwords.verified, password, stored)
+        right, _ = await passwords.in_thread(passwords.verified, password, stored)
     if not right:
         await limits.count_failure(session, account, address, spared=True)
         raise WrongPassword

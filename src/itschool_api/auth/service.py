@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import anyio.to_thread
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
@@ -92,7 +91,7 @@ async def create_user(
             await session.flush()
         await Users(session).join([user.id], school_id, roles)
     if password:
-        user.password_hash = await anyio.to_thread.run_sync(passwords.hashed, password)
+        user.password_hash = await passwords.in_thread(passwords.hashed, password)
         await session.flush()
     trail.about(session, user=user.id)
     return user

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import anyio.to_thread
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -77,7 +76,7 @@ async def log_in(
     if len(password) > passwords.LONGEST:
         password = ""
     async with released(session, None):
-        right, renewed = await anyio.to_thread.run_sync(passwords.verified, password, stored)
+        right, renewed = await passwords.in_thread(passwords.verified, password, stored)
     if user_id is None or not right:
         _log.warning("login.failed", account=limits.hashed_key("login", account))
         await limits.count_failure(session, account, address, spared=spared)
@@ -162,9 +161,9 @@ async def set_password(
     async with released(session, caller.school_id):
         right = True
         if known:
-            right, _ = await anyio.to_thread.run_sync(passwords.verified, current or "", stored)
+            right, _ = await passwords.in_thread(passwords.verified, current or "", stored)
         if right and acceptable:
-            hashed = await anyio.to_thread.run_sync(passwords.hashed, new)
+            hashed = await passwords.in_thread(passwords.hashed, new)
     if not right:
         _log.warning("password.refused", user=str(caller.user_id))
         await limits.count_failure(session, account, address, spared=True)
