@@ -335,6 +335,7 @@ async def test_a_key_that_leaked_goes_at_once_and_another_signs(own: FastAPI) ->
         now = clock.now()
         assert tokens.signer(keys, now).kid == successor
         assert tokens.is_alive(tokens.signer(keys, now), now)
+        assert tokens.signer(keys, now).signs_from <= now
         return successor
 
     first = own.state.keys.ring.public(clock.now())[0]["kid"]
