@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from itschool_api.auth.caller import Role
 from itschool_api.auth.schemas import Otp, Password, UserName
@@ -19,7 +19,11 @@ def _for_staff(role: Role) -> Role:
     return role
 
 
-StaffRole = Annotated[Role, AfterValidator(_for_staff)]
+StaffRole = Annotated[
+    Role,
+    AfterValidator(_for_staff),
+    WithJsonSchema({"type": "string", "enum": [role for role in Role if role != Role.GUARDIAN]}),
+]
 
 
 class Member(Document):
