@@ -293,6 +293,7 @@ def test_every_kind_has_words_of_its_own_in_every_language(language: Language) -
         (Kind.LOGIN_TOKEN, "#token=K7QF-2M9X"),
         (Kind.OFFER, "#offer=0199-42"),
         (Kind.EXPORT_READY, "#export=0199-42"),
+        (Kind.EMAIL_CONFIRMATION, "#email=K7QF-2M9X"),
     ],
 )
 def test_a_link_leads_to_what_it_is_about(kind: Kind, fragment: str) -> None:
@@ -315,3 +316,10 @@ def test_a_warning_says_when_and_has_no_link(kind: Kind) -> None:
     assert "mardi 1er décembre 2026 à 09:05" in plain(message)
     assert "http" not in plain(message)
     assert "href" not in part(message, "html")
+
+
+def test_a_code_for_an_address_is_not_called_a_login_token() -> None:
+    message = write(Kind.EMAIL_CONFIRMATION, occasion(), (SOPHIE,), at=NINE_IN_BRUSSELS)
+
+    assert "Code de confirmation : K7QF-2M9X\n" in plain(message)
+    assert "#token=" not in plain(message)

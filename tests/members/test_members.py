@@ -69,6 +69,16 @@ async def test_a_new_member_gets_a_user_name_and_an_invitation(office: Office) -
     ] * 2
 
 
+async def test_nobodys_mailbox_is_filled_with_invitations(office: Office) -> None:
+    """SEC-13."""
+    made = ok(await office.admin.post("/v1/members", json=form("teacher")), 201)
+    for _ in range(3):
+        ok(await office.admin.post(f"/v1/members/{made['user_id']}/invitations"), 202)
+
+    answer = await office.admin.post(f"/v1/members/{made['user_id']}/invitations")
+    problem(answer, 429, "too-often")
+
+
 async def test_members_made_at_once_get_different_user_names(office: Office) -> None:
     """Nobody is refused for a user name that nobody chose."""
     answers = await asyncio.gather(

@@ -25,6 +25,7 @@ FAILURES_PER_ACCOUNT_AND_ADDRESS = 10
 FAILURES_PER_ADDRESS = 300
 FAILURES_PER_ACCOUNT = 50
 FAILURES_PER_ACCOUNT_AND_DAY = 200
+MAILS_PER_ADDRESS = 3
 
 _log = structlog.get_logger(__name__)
 
@@ -119,6 +120,14 @@ async def count(session: AsyncSession, most: Mapping[str, int]) -> None:
     now = clock.now()
     hits = await RateCounters(session).hit(dict.fromkeys(most, window_at(now)))
     _refuse_often({key for key in most if hits[key] > most[key]}, now)
+
+
+async def count_mail(session: AsyncSession, address: str) -> None:
+    """Count a mail that somebody asks for; raises `TooOften` beyond three to an address.
+
+    They count with the login tokens that anybody may ask for: a mailbox feels no difference.
+    """
+    await count(session, {hashed_key("login-token-mail", address): MAILS_PER_ADDRESS})
 
 
 async def refuse_reached(session: AsyncSession, most: Mapping[str, int]) -> None:

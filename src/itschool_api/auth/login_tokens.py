@@ -21,7 +21,6 @@ INVITATION_LIFE = timedelta(days=14)
 # Paper travels slower, by school bag, and over a week or two of holidays.
 LETTER_LIFE = timedelta(days=30)
 _RESTRICTED_LIFE = timedelta(minutes=30)
-_MAILS_PER_ADDRESS = 3
 # A whole school may sit behind one address; who asks more often fills our queue.
 _REQUESTS_PER_SENDER = 100
 _log = structlog.get_logger(__name__)
@@ -54,7 +53,7 @@ async def request_login_token(session: AsyncSession, email: str, sender: str) ->
     asked = limits.hashed_key("login-token-from", sender)
     window = limits.window_at(now)
     hits = await RateCounters(session).hit({wanted: window, asked: window})
-    if hits[wanted] > _MAILS_PER_ADDRESS or hits[asked] > _REQUESTS_PER_SENDER:
+    if hits[wanted] > limits.MAILS_PER_ADDRESS or hits[asked] > _REQUESTS_PER_SENDER:
         return
     wish = LoginTokenRequest(id=new_id(), email=email, created_at=now)
     session.add(wish)

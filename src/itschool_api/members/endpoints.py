@@ -104,7 +104,7 @@ async def end_membership(session: Transaction, caller: MemberWriter, user_id: UU
 @router.post(
     "/members/{user_id}/invitations",
     status_code=HTTPStatus.ACCEPTED,
-    responses=errors.responses(service.MemberNotFound, service.MemberNotReachable),
+    responses=errors.responses(service.MemberNotFound, service.MemberNotReachable, limits.TooOften),
 )
 async def invite_member(session: Transaction, caller: MemberWriter, user_id: UUID) -> Member:
     """Send somebody their user name and a login token again; only the newest token works."""

@@ -20,8 +20,6 @@ from itschool_api.outbox import service as outbox
 from itschool_api.schools import service as schools
 from itschool_api.schools.schemas import Me
 
-_MAILS_PER_ADDRESS = 3
-
 
 class InvalidAddressCode(errors.BadRequest):
     """This code is not valid: it is too old, or a newer one was sent."""
@@ -56,9 +54,7 @@ async def ask_for_address(
     await proofs.prove_second_factor(
         session, authority.second_factor_key, user, form.otp, origin, Door.SESSION
     )
-    # With those that anybody asks for, who forgot a password.
-    mails = limits.hashed_key("login-token-mail", form.email)
-    await limits.count(session, {mails: _MAILS_PER_ADDRESS})
+    await limits.count_mail(session, form.email)
     await outbox.send_to(
         session, caller.school_id, outbox.Kind.EMAIL_CONFIRMATION, user, form.email
     )

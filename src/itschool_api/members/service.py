@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import errors, pagination, trail
-from itschool_api.auth import logins
+from itschool_api.auth import limits, logins
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Caller, Role
 from itschool_api.auth.models import User
@@ -74,9 +74,14 @@ async def add_member(session: AsyncSession, school_id: UUID, form: NewMember) ->
 
 
 async def invite_member(session: AsyncSession, school_id: UUID, user_id: UUID) -> Member:
-    """Send a member their way in again; raises `MemberNotFound`, `MemberNotReachable`."""
+    """Send a member their way in again.
+
+    Raises `MemberNotFound`, `MemberNotReachable`, `limits.TooOften`.
+    """
     member = await read_member(session, school_id, user_id)
     user = await auth.user(session, user_id)
+    if user.email is not None:
+        await limits.count_mail(session, user.email)
     if await outbox.send(session, school_id, outbox.Kind.INVITATION, user) is None:
         raise MemberNotReachable
     return member
