@@ -1,11 +1,13 @@
 """The shapes that all forms share take what the document says, and nothing else."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from fastapi import FastAPI
+from pydantic import Strict, TypeAdapter, ValidationError
 
 from itschool_api import contract
 
@@ -59,3 +61,23 @@ def test_what_the_document_allows_is_taken(kind: str, sent: Any, meant: Any) -> 
 def test_what_it_does_not_allow_is_refused(kind: str, sent: Any) -> None:
     with pytest.raises(ValidationError):
         adapter(kind).validate_python(sent)
+
+
+def forms(kind: type[contract.Form] = contract.Form) -> Iterator[type[contract.Form]]:
+    """Give every form of the contract."""
+    for form in kind.__subclasses__():
+        yield form
+        yield from forms(form)
+
+
+def test_no_form_takes_another_word_for_true(app: FastAPI) -> None:
+    """Pydantic by itself takes "on", "y" and 1 for it: `Flag` does not."""
+    del app  # it has imported them all
+    lax = [
+        (form.__name__, name)
+        for form in forms()
+        for name, field in form.model_fields.items()
+        if field.annotation is bool and Strict() not in field.metadata
+    ]
+    assert len([*forms()]) > 20
+    assert lax == []

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api.contract import Email, Form, Language, Name, ShortText
+from itschool_api.contract import Email, Flag, Form, Language, Name, ShortText
 from itschool_api.database import enter_school, new_id
 from itschool_api.ledger import service as ledger
 from itschool_api.money import Cents
@@ -30,7 +30,7 @@ class NewSchool(Form):
     phone: ShortText | None = None
     time_zone: str = "Europe/Brussels"
     payment_term_days: int = 15
-    spread_excess: bool = True
+    spread_excess: Flag = True
     compartments: tuple[Name, ...] = ()
     """Beside the general one."""
 

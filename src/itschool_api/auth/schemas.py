@@ -37,7 +37,15 @@ Password = Annotated[
 ]
 Otp = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=100)]
 UserName = Annotated[
-    str, StringConstraints(max_length=254), AfterValidator(printable), told_as(LINES)
+    str,
+    StringConstraints(strip_whitespace=False, max_length=254),
+    AfterValidator(str.strip),
+    AfterValidator(printable),
+    told_as(LINES),
+]
+# As it was typed: what reads it leaves blanks and dashes out.
+MailedToken = Annotated[
+    str, StringConstraints(strip_whitespace=False, min_length=8, max_length=100)
 ]
 
 
@@ -85,9 +93,7 @@ class LoginTokenRequest(Form):
 class LoginTokenRedemption(Form):
     """A login token, as it came in the e-mail."""
 
-    token: Annotated[str, StringConstraints(min_length=8, max_length=100)] = Field(
-        examples=["ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ234567"]
-    )
+    token: MailedToken = Field(examples=["ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ234567"])
 
 
 class NewPassword(Form):

@@ -265,7 +265,7 @@ class NewInvitations(Form):
     """Whom to invite: the guardians of a class group's students, or of all who are there."""
 
     class_group_id: UUID | None = Field(None, examples=[None])
-    whole_school: bool = Field(False, examples=[True])
+    whole_school: Flag = Field(False, examples=[True])
     only: Invited = Field(
         Invited.NEVER_LOGGED_IN,
         description="`never_logged_in`: who never got in; `never_invited`: who has no user yet; "

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from itschool_api.contract import Form
+from itschool_api.contract import Flag, Form
 
 MOST_LETTERS = 1000
 
@@ -23,7 +23,7 @@ class NewLoginLetters(Form):
     """Whom to write to: guardians of a class group's students, of all who are there, or by name."""
 
     class_group_id: UUID | None = Field(None, examples=[None])
-    whole_school: bool = Field(False, examples=[True])
+    whole_school: Flag = Field(False, examples=[True])
     guardian_ids: list[UUID] | None = Field(
         None,
         min_length=1,
@@ -36,7 +36,7 @@ class NewLoginLetters(Form):
         description="`without_email`: who has no e-mail address and never got in; "
         "`never_logged_in`: who never got in; `all`: even who got in before.",
     )
-    both_sides: bool = Field(
+    both_sides: Flag = Field(
         True,
         description="Whether the printer uses both sides of the sheet: every second page is then "
         "left empty, so that nobody gets another family's login token on the back.",

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from itschool_api.auth.caller import Role
-from itschool_api.auth.schemas import Otp, Password, UserName
+from itschool_api.auth.schemas import MailedToken, Otp, Password, UserName
 from itschool_api.auth.user_names import NewUserName
 from itschool_api.contract import Document, Email, Form, Language, Name
 from itschool_api.pagination import Page
@@ -113,9 +113,7 @@ class NewAddress(Form):
 class AddressCode(Form):
     """The code that came to your new address."""
 
-    code: Annotated[str, StringConstraints(min_length=8, max_length=100)] = Field(
-        examples=["ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ234567"]
-    )
+    code: MailedToken = Field(examples=["ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ234567"])
 
 
 class NewOffer(Form):

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from itschool_api.contract import Document, Form
 from itschool_api.pagination import Page
@@ -93,9 +93,9 @@ class ErasurePreview(Document):
 class NewErasure(Form):
     """The confirmation that this person is meant."""
 
-    confirmed_name: str = Field(
-        min_length=1,
-        max_length=250,
+    confirmed_name: Annotated[
+        str, StringConstraints(strip_whitespace=False, min_length=1, max_length=250)
+    ] = Field(
         description="First and last name, as the preview shows them: an erasure cannot be undone.",
         examples=["Noor Peeters"],
     )

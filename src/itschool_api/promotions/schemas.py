@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from itschool_api.contract import Day, Document, Form, Name
+from itschool_api.contract import Day, Document, Flag, Form, Name
 
 MOST_CLASS_GROUPS = 300
 MOST_STUDENTS = 3000
@@ -22,7 +22,7 @@ class _Destination(Form):
         description="The same by its name; it is made where the new year has none of that name.",
         examples=["4B"],
     )
-    leaves: bool = Field(False, description="They leave the school.", examples=[False])
+    leaves: Flag = Field(False, description="They leave the school.", examples=[False])
 
     @model_validator(mode="after")
     def _one_of_three(self) -> Self:
