@@ -1,0 +1,42 @@
+"""docs/security.md tells of each requirement which tests show it: they are there and name it."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from tests.documents import ROOT
+
+REQUIRED = {*range(1, 23), 28, 30, 31, 32, 34, 35, 36}
+ROW = re.compile(r"^\| SEC-(\d\d) \| [^|]+ \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
+
+
+def rows() -> dict[int, list[str]]:
+    page = (ROOT / "docs" / "security.md").read_text("utf-8")
+    return {int(number): re.findall(r"`([^`]+)`", tests) for number, tests in ROW.findall(page)}
+
+
+def docstrings(test: str) -> Iterator[str]:
+    """Give the docstrings that tell what a test shows: its own and its module's."""
+    path, _, name = test.partition("::")
+    module = ast.parse((ROOT / "tests" / path).read_text("utf-8"))
+    yield ast.get_docstring(module) or ""
+    if name:
+        functions = [
+            node
+            for node in ast.walk(module)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
+        ]
+        assert functions, f"there is no {test}"
+        yield ast.get_docstring(functions[0]) or ""
+
+
+def test_every_requirement_has_its_row() -> None:
+    assert set(rows()) == REQUIRED
+
+
+def test_every_row_leads_to_tests_that_name_it() -> None:
+    for number, tests in rows().items():
+        assert tests, number
+        for test in tests:
+            told = [*docstrings(test)]
+            assert any(f"SEC-{number:02}" in text for text in told), (number, test)
