@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from babel.dates import format_date
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -113,6 +114,11 @@ async def test_a_school_invites_whoever_never_got_in(
     first = await guardian(school, language="nl")
     await guardian(school, email=None)
     second = await guardian(school)
+    async with owner.begin() as connection:
+        await connection.execute(
+            text("UPDATE school_profiles SET email = 'bureau@example.org' WHERE school_id = :id"),
+            {"id": school.id},
+        )
     box = Mailbox()
 
     assert await invite(school) == {
@@ -123,6 +129,10 @@ async def test_a_school_invites_whoever_never_got_in(
     }
     await post.collect(box)
     (dutch,) = box.to(first["email"])
+    assert dutch["Reply-To"] == "École de test <bureau@example.org>"
+    day = clock.today("Europe/Brussels") + timedelta(days=14)
+    assert format_date(day, "long", locale="nl_BE") in plain(dutch)
+    assert f"#token={token_in(dutch)}" in plain(dutch)
     (french,) = box.to(second["email"])
     assert "Aanmeldcode" in plain(dutch)
     assert "Jeton de connexion" in plain(french)

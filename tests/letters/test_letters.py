@@ -1,10 +1,12 @@
 """The way in on paper: for whom, that it works, and that nobody else learns of it."""
 
+import asyncio
 import io
 import re
 import secrets
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
@@ -15,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from itschool_api import clock
 from itschool_api.auth.caller import Role
+from itschool_api.database import school_transaction
+from itschool_api.families import invitations
 from itschool_api.letters import document
 from tests.auth.ways_in import log_in, redeem
 from tests.kit import PASSWORD, School, client_of, counted_statements, ok, problem
@@ -248,6 +252,50 @@ async def test_no_letter_shows_the_way_into_a_login_that_is_more_than_a_guardian
     answer = await ask(school, only="all")
     assert child.user_name not in letters(answer)[0]
     assert answer.headers["letters-left-out"] == "1"
+
+
+async def test_a_letter_ends_when_its_login_opens_more(
+    app: FastAPI, school: School, other_school: School
+) -> None:
+    """SEC-03: one that was printed before somebody began to work here, or to belong elsewhere too."""
+    admin = await school.as_(Role.ADMIN)
+    works, belongs = await school.child(), await school.child()
+    tokens = [
+        token_on(letters(await ask(school, guardian_ids=[child.guardian_id]))[0])
+        for child in (works, belongs)
+    ]
+    me = ok(await works.parent.get("/v1/me"))
+    ok(await admin.put(f"/v1/members/{me['user_id']}/roles", json={"roles": ["admin"]}))
+    last_name = ok(await belongs.parent.get("/v1/me"))["last_name"]
+    form = {"first_name": "An", "last_name": last_name}
+    there = await made(other_school, "guardians", form)
+    offers = f"/v1/guardians/{there['id']}/offers"
+    ok(await other_school.manager.post(offers, json={"user_name": belongs.user_name}), 202)
+    (offer,) = ok(await belongs.parent.get("/v1/me/offers"))["items"]
+    ok(await belongs.parent.post(f"/v1/me/offers/{offer['id']}/accept"))
+
+    async with client_of(app) as anonymous:
+        for token in tokens:
+            problem(await redeem(anonymous, token), 400, "invalid-login-token")
+
+
+async def test_nobody_begins_to_work_here_while_their_letter_is_being_written(
+    school: School,
+) -> None:
+    """SEC-03: the role waits for the letter, and then ends its token."""
+    admin = await school.as_(Role.ADMIN)
+    child = await school.child()
+    user_id = ok(await child.parent.get("/v1/me"))["user_id"]
+    async with school_transaction(school.sessions, school.id) as session:
+        found = await invitations.invitees(session, school.id, [UUID(child.guardian_id)])
+        assert not found[0].is_entangled
+        roles = asyncio.create_task(
+            admin.put(f"/v1/members/{user_id}/roles", json={"roles": ["admin"]})
+        )
+        await asyncio.sleep(0.3)
+        assert not roles.done()
+
+    ok(await roles)
 
 
 async def test_a_disabled_login_gets_no_letter(school: School, owner: AsyncEngine) -> None:

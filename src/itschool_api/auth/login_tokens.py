@@ -100,6 +100,7 @@ async def grant_login_tokens(
 ) -> list[Grantee]:
     """Make every user's one valid login token, all by the same few statements.
 
+    The users must be locked, or made in this transaction: of two grants, one is the newest.
     For what is handed over at once and made anew when it is lost, such as paper: no job will ask
     for these tokens again. All older ones end, those whose mail is still on its way too.
     """
@@ -113,7 +114,6 @@ async def grant_login_tokens(
         )
         for user, token_id in ((user, new_id()) for user in users)
     ]
-    await Users(session).lock([user.id for user in users])  # of two grants, one is the newest
     await LoginTokens(session).replace_all(rows, created_at)
     return [
         Grantee(user, credentials.login_token(key, row.id), expires_at, is_newest=True)

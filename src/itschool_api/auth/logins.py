@@ -94,6 +94,15 @@ async def begin_anew(session: AsyncSession, user: User, email: str) -> None:
     _log.info("login.begun_anew", user=str(user.id))
 
 
+async def widened(session: AsyncSession, user_id: UUID) -> None:
+    """End the ways into a login that were handed out while it opened less.
+
+    An office may print a parent's login token; it must not lead into an administrator's login, nor
+    into another school's. Called after the membership was written: whoever prints locks the user.
+    """
+    await LoginTokens(session).end_all(user_id, clock.now())
+
+
 async def leave(session: AsyncSession, user_id: UUID, school_id: UUID) -> None:
     """End a user's sessions at a school they belong to no more, and their last ways in."""
     now = clock.now()

@@ -90,14 +90,17 @@ class Users:
         )
         return (await self._session.execute(query)).scalar_one_or_none()
 
-    async def lock(self, ids: Sequence[UUID]) -> None:
-        """Lock users against concurrent changes, in the order of their ids."""
-        await self._session.execute(
-            select(User.id)
+    async def locked_of_ids(self, ids: Sequence[UUID]) -> Sequence[User]:
+        """Return users by their ids, locked in that order, against new memberships too."""
+        query = (
+            select(User)
             .where(User.id == func.any(list(ids)))
             .order_by(User.id)
-            .with_for_update(key_share=True)
+            # Not `key_share`: a membership that is being written refers to its user.
+            .with_for_update()
+            .execution_options(populate_existing=True)
         )
+        return (await self._session.execute(query)).scalars().all()
 
     async def locked_even_disabled(self, user_id: UUID) -> User:
         """Return a user, locked; nobody can let them join a school meanwhile."""

@@ -157,9 +157,9 @@ async def user(session: AsyncSession, user_id: UUID) -> User:
     return await session.get_one(User, user_id)
 
 
-async def users(session: AsyncSession, user_ids: Sequence[UUID]) -> dict[UUID, User]:
-    """Return users by their ids."""
-    return {user.id: user for user in await Users(session).of_ids(user_ids)}
+async def locked_users(session: AsyncSession, user_ids: Sequence[UUID]) -> dict[UUID, User]:
+    """Return users by their ids, disabled or not; until the end nobody gives them a membership."""
+    return {user.id: user for user in await Users(session).locked_of_ids(user_ids)}
 
 
 async def more_than(

@@ -145,7 +145,7 @@ async def invitees(
     # Their users are read afterwards: who waited for the lock must see who was made meanwhile.
     guardians = await People(session).locked_guardians(school_id, guardian_ids)
     user_ids = [each.user_id for each in guardians if each.user_id is not None]
-    users = await auth.users(session, user_ids)
+    users = await auth.locked_users(session, user_ids)
     entangled = await auth.more_than(session, user_ids, school_id, Role.GUARDIAN)
     return [
         Invitee(

@@ -18,4 +18,4 @@ async def set_last_day(
         raise service.StudentNotFound
     student.left_on = left_on
     await session.flush()
-    return await service.known_student(session, school_id, student_id)
+    return await service.student(session, school_id, student_id)

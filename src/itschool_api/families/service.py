@@ -214,16 +214,6 @@ async def _student_of(session: AsyncSession, query: Selection, student_id: UUID)
     return _student(row[0], row[1])
 
 
-async def known_student(session: AsyncSession, school_id: UUID, student_id: UUID) -> Student:
-    """Return a student to whoever may change any; raises `StudentNotFound`."""
-    year = await schools.present_year(session, school_id)
-    query = People(session).students(school_id, year.id if year else None)
-    row = (await session.execute(query.where(models.Student.id == student_id))).one_or_none()
-    if row is None:
-        raise StudentNotFound
-    return _student(row[0], row[1])
-
-
 async def add_family(session: AsyncSession, school_id: UUID, form: NewFamily) -> Family:
     """Add a family with its students; raises `StudentNotFound`."""
     known = await People(session).known_students(

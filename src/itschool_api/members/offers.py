@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, jobs, pagination, trail
-from itschool_api.auth import limits
+from itschool_api.auth import limits, logins
 from itschool_api.auth.caller import Caller, Role
 from itschool_api.auth.models import MembershipOffer, User
 from itschool_api.auth.repository import Users
@@ -175,6 +175,7 @@ async def accept(session: AsyncSession, caller: Caller, offer_id: UUID) -> Offer
     with refusing("uq_guardians_school_id_user_id", AlreadyGuardian()):
         await session.flush()
     await Users(session).join([user_id], made.school_id, [Role.GUARDIAN])
+    await logins.widened(session, user_id)
     trail.about(session, guardian=guardian.id)
     return _offer(made, made.answered_at)
 

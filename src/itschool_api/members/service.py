@@ -105,6 +105,8 @@ async def change_roles(
         trail.forget(session)
     await members.take(user_id, held - wanted)
     await Users(session).join([user_id], caller.school_id, sorted(wanted - held))
+    if wanted - held:
+        await logins.widened(session, user_id)
     return await read_member(session, caller.school_id, user_id)
 
 
