@@ -428,6 +428,24 @@ async def test_an_invitation_that_came_too_late_says_so(
                 await outbox.retry(session, school.id, UUID(failed["id"]))
 
 
+async def test_a_token_works_before_anybody_can_read_it(
+    app: FastAPI, school: School, post: Post
+) -> None:
+    """Who opens the mail at once is let in, though its row is not written yet."""
+
+    class Eager(Mailbox):
+        opened: int = 0
+
+        async def send(self, message: EmailMessage) -> None:
+            async with client_of(app) as anonymous:
+                self.opened = (await redeem(anonymous, token_in(message))).status_code
+            await super().send(message)
+
+    await invite(school)
+    await post.collect(box := Eager())
+    assert box.opened == 200
+
+
 async def test_of_two_invitations_the_older_is_not_sent_after_the_newer(
     school: School, post: Post
 ) -> None:
