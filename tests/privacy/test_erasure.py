@@ -26,7 +26,7 @@ from itschool_api.settings import Settings
 from tests.auth.ways_in import log_in
 from tests.kit import PAYER, School, books_are_clean, client_of, ok, once, problem
 from tests.outbox.post import Mailbox, Post
-from tests.privacy.scene import Scene, build, exported
+from tests.privacy.scene import ROWS, Scene, build, exported
 
 pytestmark = pytest.mark.anyio
 
@@ -87,6 +87,18 @@ async def totals(owner: AsyncEngine, school: School) -> list[Any]:
         ]
 
 
+async def not_gone(scene: Scene, owner: AsyncEngine) -> list[str]:
+    """Return what an erasure should have deleted: numbers, days and languages hold no canary."""
+    return [
+        f"{table}.{column}"
+        for table in ROWS.keys() - {"login_token_requests"}  # found by an address that is gone
+        for row in await scene.values(owner, table, "student")
+        for column, classified in TABLES[table].personal.items()
+        # What cannot be empty is the school's own language.
+        if classified.fate is Fate.GONE and row[column] not in {None, "fr"}
+    ]
+
+
 KEPT = {
     f"{name}.{column}"
     for name, table in TABLES.items()
@@ -117,11 +129,14 @@ async def test_after_an_erasure_no_trace_is_left_but_what_the_law_keeps(
     before = await totals(owner, scene.school)
 
     child = ok(await erase(scene, "student", scene.name))
+    # The parent's export named the child.
+    assert "exports/.zip" not in in_files(settings.data_dir, scene.spellings)
     parent = ok(await erase(scene, "guardian", scene.guardian_name))
 
     assert (child["families"], parent["families"], parent["login"]) == (1, 0, True)
     left = await in_tables(owner, scene.spellings)
     assert set(left) <= KEPT, left
+    assert await not_gone(scene, owner) == []
     assert set(left) >= {"invoices.issued_to", "invoice_lines.label", "bank_transactions.raw"}
     assert in_files(settings.data_dir, scene.spellings) == {"bank-files/.cod"}
     logged = log.getvalue()
@@ -328,6 +343,9 @@ async def test_an_erasure_wants_the_persons_name_and_happens_once(school: School
 
     problem(await admin.post(url, json={"confirmed_name": "Noor Peeters"}), 409, "already-erased")
     problem(await admin.get(url), 409, "already-erased")
+    departure = f"/v1/students/{child.student_id}/departure"
+    problem(await admin.delete(departure), 409, "person-erased")
+    problem(await admin.put(departure, json={}), 409, "person-erased")
     (event,) = ok(await admin.get("/v1/audit-events", params={"action": "erase_student"}))["items"]
     assert child.student_id in str(event)
     assert "Noor" not in str(event)

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from itschool_api import errors
 from itschool_api.database import Transaction
 from itschool_api.enrolments import service
+from itschool_api.families.changes import PersonErased
 from itschool_api.families.endpoints import PeopleWriter
 from itschool_api.families.schemas import Departure, NewStudent, Student
 from itschool_api.families.service import ClassGroupNotFound, StudentKeyTaken, StudentNotFound
@@ -25,7 +26,9 @@ async def enrol_student(session: Transaction, caller: PeopleWriter, form: NewStu
     return await service.enrol_student(session, caller.school_id, form)
 
 
-@router.put("/students/{student_id}/departure", responses=errors.responses(StudentNotFound))
+@router.put(
+    "/students/{student_id}/departure", responses=errors.responses(StudentNotFound, PersonErased)
+)
 async def record_departure(
     session: Transaction, caller: PeopleWriter, student_id: UUID, form: Departure
 ) -> Student:
@@ -38,7 +41,9 @@ async def record_departure(
     return await service.record_departure(session, caller.school_id, student_id, form)
 
 
-@router.delete("/students/{student_id}/departure", responses=errors.responses(StudentNotFound))
+@router.delete(
+    "/students/{student_id}/departure", responses=errors.responses(StudentNotFound, PersonErased)
+)
 async def undo_departure(session: Transaction, caller: PeopleWriter, student_id: UUID) -> Student:
     """Take a departure back: it was a mistake, or the student returns."""
     return await service.undo_departure(session, caller.school_id, student_id)

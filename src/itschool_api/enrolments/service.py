@@ -37,13 +37,16 @@ async def enrol_students(
 async def record_departure(
     session: AsyncSession, school_id: UUID, student_id: UUID, form: Departure
 ) -> Student:
-    """Note a student's last day at the school, by default today; raises `StudentNotFound`."""
+    """Note a student's last day at the school, by default today.
+
+    Raises `StudentNotFound`, `PersonErased`.
+    """
     left_on = form.left_on or await schools.today(session, school_id)
     return await leaving.set_last_day(session, school_id, student_id, left_on)
 
 
 async def undo_departure(session: AsyncSession, school_id: UUID, student_id: UUID) -> Student:
-    """Let a student be at the school again; raises `StudentNotFound`."""
+    """Let a student be at the school again; raises `StudentNotFound`, `PersonErased`."""
     student = await leaving.set_last_day(session, school_id, student_id, None)
     # A compartment may have been added meanwhile.
     await wallets.open_missing(session, school_id, [student_id])

@@ -6,16 +6,22 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.families import models, service
+from itschool_api.families.changes import PersonErased
 from itschool_api.families.schemas import Student
 
 
 async def set_last_day(
     session: AsyncSession, school_id: UUID, student_id: UUID, left_on: date | None
 ) -> Student:
-    """Note a student's last day at the school, or that they stay; raises `StudentNotFound`."""
+    """Note a student's last day at the school, or that they stay.
+
+    Raises `StudentNotFound`, `PersonErased`.
+    """
     student = await session.get(models.Student, (school_id, student_id), with_for_update=True)
     if student is None:
         raise service.StudentNotFound
+    if student.erased_at is not None:
+        raise PersonErased
     student.left_on = left_on
     await session.flush()
     return await service.student(session, school_id, student_id)

@@ -125,11 +125,7 @@ ROWS: Final[Mapping[type[Base], Callable[[Circle], Condition]]] = {
     Membership: lambda c: (
         among(Membership.user_id, c.users) & (Membership.school_id == c.school_id)
     ),
-    MembershipOffer: lambda c: (
-        among(MembershipOffer.guardian_id, c.guardians)
-        & among(MembershipOffer.user_id, c.users)
-        & (MembershipOffer.school_id == c.school_id)
-    ),
+    MembershipOffer: lambda c: MembershipOffer.guardian_id == c.subject_id,
     UserSession: _sessions,
     RefreshToken: lambda c: RefreshToken.session_id.in_(select(UserSession.id).where(_sessions(c))),
     LoginToken: lambda c: among(LoginToken.user_id, c.users),
