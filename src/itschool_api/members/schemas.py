@@ -120,7 +120,7 @@ class NewOffer(Form):
     """Whom to offer the membership to."""
 
     user_name: UserName = Field(
-        min_length=1, description="What they log in with elsewhere.", examples=["an.peeters"]
+        description="What they log in with elsewhere.", examples=["an.peeters"]
     )
 
 
