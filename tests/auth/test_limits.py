@@ -17,7 +17,7 @@ from itschool_api.settings import Settings
 from tests.auth.ways_in import grant, log_in, redeem
 from tests.kit import PASSWORD, School, client_of, ok, problem
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("within_a_window")]
 
 NOON = datetime(2031, 5, 5, 12, 0, tzinfo=UTC)
 

@@ -30,7 +30,7 @@ from tests.auth.ways_in import (
 from tests.kit import PASSWORD, School, client_of, ok, problem
 from tests.spare import Spare
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("within_a_window")]
 
 
 def events(log: io.StringIO, name: str) -> list[dict[str, object]]:
