@@ -194,9 +194,16 @@ async def insert_many(
 
 
 async def update_many(
-    session: AsyncSession, model: type[Base], school_id: UUID, rows: Sequence[Mapping[str, Any]]
+    session: AsyncSession,
+    model: type[Base],
+    school_id: UUID,
+    rows: Sequence[Mapping[str, Any]],
+    *conditions: ColumnElement[bool],
 ) -> None:
-    """Change a school's rows by their ids in one statement; all rows name the same columns."""
+    """Change a school's rows by their ids in one statement, those that meet the conditions.
+
+    All rows name the same columns.
+    """
     if not rows:
         return
     table = cast("Table", model.__table__)
@@ -210,7 +217,7 @@ async def update_many(
     )
     await session.execute(
         update(table)
-        .where(table.c.school_id == school_id, table.c.id == values.c.id)
+        .where(table.c.school_id == school_id, table.c.id == values.c.id, *conditions)
         .values({each.name: values.c[each.name] for each in columns if each.name != "id"})
     )
 

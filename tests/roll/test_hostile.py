@@ -172,6 +172,17 @@ def test_a_csv_that_is_none_is_refused(data: bytes, kind: type[Exception]) -> No
         reading.read(data, is_workbook=False)
 
 
+def test_long_headings_take_no_time() -> None:
+    """SEC-29: a heading is matched by a pattern, which must not go back and forth."""
+    data = b"student_key" + (b";a" + b" " * 998 + b"b") * 150
+    began = time.process_time()
+
+    roll = reading.read(data, is_workbook=False)
+
+    assert time.process_time() - began < 1
+    assert len(roll.findings.first(200)) == 151
+
+
 async def test_refusals_reach_the_sender_as_problems(school: School) -> None:
     problem(await send(school.manager, HOSTILE["bomb"][0]()), 413, "roll-too-long")
     macros = problem(await send(school.manager, HOSTILE["macros"][0]()), 422, "unreadable-roll")

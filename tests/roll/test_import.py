@@ -9,13 +9,15 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from itschool_api import clock
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Role, Scope
 from itschool_api.auth.models import Membership
 from itschool_api.database import school_transaction
-from itschool_api.families.models import Guardian
+from itschool_api.families.models import ClassGroup, Guardian, Student
+from itschool_api.families.population import Population
 from itschool_api.roll import endpoints
 from tests.kit import (
     PASSWORD,
@@ -167,6 +169,8 @@ async def test_classes_are_those_of_the_year_that_is_asked_for(school: School) -
     report = await take(school, csv(NOOR), school_year=year["id"])
 
     assert report["school_year_id"] == year["id"]
+    again = await take(school, csv({**NOOR, "class_group": "3b"}), status=200)
+    assert (again["class_groups"], again["enrolments"]) == (0, tally(unchanged=1))
     problem(
         await send(school.manager, csv(NOOR), school_year=uuid4()), 404, "school-year-not-found"
     )
@@ -360,15 +364,28 @@ async def test_a_leaver_is_told_and_stays_one(school: School) -> None:
 
 
 async def test_whoever_was_erased_is_not_filled_in_again(school: School) -> None:
-    """SEC-35."""
+    """SEC-35: not by the id that they had, nor by a file that was read a moment before."""
     await take(school, csv(NOOR))
+    people = await everything(school)
+    ids = {
+        "student_key": people[0]["S1"]["id"],
+        "guardian_key": people[1]["An"]["id"],
+        "family_key": people[2]["Famille Peeters"]["id"],
+    }
     for table in ("students", "guardians", "families"):
         async with school_transaction(school.sessions, school.id) as session:
-            await session.execute(text(f"UPDATE {table} SET erased_at = now()"))  # noqa: S608
+            await session.execute(
+                text(f"UPDATE {table} SET erased_at = now(), external_key = NULL")  # noqa: S608
+            )
 
-    document = problem(await send(school.manager, csv(NOOR)), 422, "roll-has-errors")
+    document = problem(await send(school.manager, csv({**NOOR, **ids})), 422, "roll-has-errors")
 
     assert [each["code"] for each in document["errors"]] == ["erased"] * 3
+    row = {"id": UUID(ids["student_key"]), "first_name": "Noor", "last_name": "Again"}
+    async with school_transaction(school.sessions, school.id) as session:
+        await Population(session, school.id).change(Student, [row])
+        kept = await session.get_one(Student, (school.id, row["id"]))
+        assert kept.last_name == "Peeters"
 
 
 # --- what is told --------------------------------------------------------------------------------
@@ -444,7 +461,10 @@ async def test_shares_make_a_hundred_per_cent(school: School) -> None:
     unsaid = [{**NOOR, "share": ""}, {**TOM, "share": "40"}]
     assert {*(await refused(school, csv(*unsaid)))} >= {"missing-value"}
 
+    await take(school, csv(*SEPARATED))
     report = await take(school, csv({**NOOR, "share": "33,33"}, {**TOM, "share": "66.66 %"}))
+
+    assert report["memberships"] == tally(changed=2)
 
     assert codes(report) == ["shares-below-100"]
     assert "99,99 %" in report["findings"][0]["message"]
@@ -664,11 +684,27 @@ async def test_an_import_beside_people_added_by_hand_is_whole_or_refused(
     )
 
     assert set(statuses) <= {201, 409}
-    if answer.status_code == 409:
-        problem(answer, 409, "people-changed-meanwhile")
-        answer = await send(school.manager, data)
     ok(answer, 201)
     assert len(await students(school)) == 60
+
+
+async def test_what_somebody_adds_at_the_same_moment_is_a_conflict(
+    school: School, owner: AsyncEngine
+) -> None:
+    """A class of that name is made, and not committed before the import wants it."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    year = UUID(ok(await school.manager.get("/v1/school-years"))["items"][0]["id"])
+    async with school_transaction(school.sessions, school.id) as session:
+        session.add(ClassGroup(school_id=school.id, school_year_id=year, name="3B"))
+        await session.flush()
+        sending = asyncio.create_task(send(school.manager, csv(NOOR)))
+        async with owner.connect() as connection:
+            while not (await connection.execute(waiting)).scalar_one():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    problem(await sending, 409, "people-changed-meanwhile")
+    assert await students(school) == {}
+    await take(school, csv(NOOR))
 
 
 async def test_a_workbook_is_taken_as_well(school: School) -> None:

@@ -65,8 +65,13 @@ class Population:
         )
 
     async def change(self, model: type[Base], rows: Rows) -> None:
-        """Change rows of one table by their ids in one statement."""
-        await update_many(self._session, model, self._school_id, rows)
+        """Change rows of one table by their ids in one statement.
+
+        Whoever was erased since they were read stays so.
+        """
+        erased_at = getattr(model, "erased_at", None)
+        unerased = () if erased_at is None else (erased_at.is_(None),)
+        await update_many(self._session, model, self._school_id, rows, *unerased)
 
     async def end_guardianships(self, ids: Collection[UUID], last_day: date) -> None:
         """Let guardianships count until `last_day`, or never where they began after it."""

@@ -155,6 +155,7 @@ SYNONYMS: Final[Mapping[Column, tuple[str, ...]]] = {
 }  # fmt: skip
 
 _WITH_COMPARTMENT: Final = re.compile(r"\s*([^\[\]]+?)\s*\[\s*([^\[\]]+?)\s*\]\s*")
+_LONGEST_HEADING: Final = 120
 _ODD: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -172,6 +173,8 @@ _KNOWN: Final[Mapping[str, Column]] = {
 
 def recognised(text: str) -> Heading | None:
     """Return the column that a heading means, or nothing."""
+    if len(text) > _LONGEST_HEADING:
+        return None
     if with_compartment := _WITH_COMPARTMENT.fullmatch(text):
         column = _KNOWN.get(folded(with_compartment[1]))
         return Heading(column, with_compartment[2]) if column in MONEY else None

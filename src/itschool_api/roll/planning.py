@@ -85,7 +85,7 @@ class _Persons:
         found = Register(self._known.students, self._findings, Column.STUDENT_KEY)
         keyless = defaultdict(list)
         for student in self._known.students:
-            if student.external_key is None:
+            if student.external_key is None and not student.is_erased:
                 keyless[student.first_name.casefold(), student.last_name.casefold()].append(student)
         for key, facts in self._people.students.items():
             known = found.match(key)
