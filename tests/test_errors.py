@@ -39,6 +39,17 @@ async def test_an_unknown_address_is_a_problem(client: AsyncClient) -> None:
     assert "detail" not in document
 
 
+@pytest.mark.parametrize("url", ["/v1/wallets/", "/v1/auth/token/", "/health/live/", "/docs/"])
+async def test_an_address_with_a_slash_too_many_leads_nowhere(
+    client: AsyncClient, url: str
+) -> None:
+    """A redirect would send a token or a password to whatever host the request named."""
+    for method in ("GET", "POST"):
+        answer = await client.request(method, url, headers={"Host": "evil.example.org"})
+        problem(answer, 404, "not-found")
+        assert "evil" not in f"{answer.headers} {answer.text}"
+
+
 async def test_a_wrong_method_is_a_problem_that_tells_the_right_ones(client: AsyncClient) -> None:
     answer = await client.patch("/v1/wallets")
 

@@ -132,6 +132,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        # A redirect would lead to whatever host the request names, with its body and token.
+        redirect_slashes=False,
         generate_unique_id_function=openapi.operation_id,
         max_body_size=_SMALL_BODY_BYTES,
         lifespan=lifespan,

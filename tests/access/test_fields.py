@@ -47,7 +47,9 @@ async def test_each_role_sees_the_fields_that_are_pinned(app: FastAPI) -> None:
     seen: dict[str, dict[str, list[str]]] = {}
     # What only reads comes first, for what changes things changes what is read.
     for name, method, path, _ in sorted(everything, key=lambda each: each[1] != "GET"):
-        for caller in ROLES:
+        # A person's own affairs look the same to everybody; a newcomer for each takes its time.
+        callers = ("parent A", "admin") if name in NEEDS_NEWCOMER else ROLES
+        for caller in callers:
             if RULES[name].statuses[caller] < 400:
                 answer = await asked(world, name, method, path, caller)
                 assert answer.status_code == RULES[name].statuses[caller], (name, caller)

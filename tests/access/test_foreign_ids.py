@@ -1,6 +1,7 @@
 """Ids of another school inside a body are refused as if nothing were there (SEC-02)."""
 
 import copy
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -14,8 +15,9 @@ from itschool_api import openapi
 from itschool_api.database import Base
 from tests.access.policy import RULES
 from tests.access.requests import request_for
-from tests.access.test_matrix import operations
+from tests.access.test_matrix import NEEDS_NEWCOMER, operations
 from tests.access.world import FOREIGN_KEY, FOREIGN_PERSON, World
+from tests.kit import once
 
 pytestmark = pytest.mark.anyio
 
@@ -214,3 +216,26 @@ async def test_a_cursor_of_another_caller_shows_only_ones_own(app: FastAPI, worl
             secret = set(world.ours.ids.values()) - world.shared - {world.neighbour.student_id}
             assert [one for one in secret if one in answer.text] == [], (name, caller)
     assert tried >= 5
+
+
+async def test_an_id_of_a_stranger_in_a_path_is_as_good_as_none(app: FastAPI, world: World) -> None:
+    """SEC-01, SEC-02: no word of the refusal tells that something is there."""
+    tried = 0
+    for name, method, path, _ in operations(app):
+        if "_id}" not in path or name not in RULES or name in NEEDS_NEWCOMER:
+            continue
+        for caller in ("parent B", FOREIGN_PERSON, FOREIGN_KEY):
+            answers = []
+            for exists in (True, False):
+                request = await request_for(name, world, path)
+                if not exists:
+                    request["url"] = re.sub(r"{\w+}", str(uuid4()), path)
+                if "headers" in request and "Idempotency-Key" in request["headers"]:
+                    request["headers"] = once()
+                refusal = (await world.callers[caller].request(method, **request)).json()
+                refusal.pop("request_id")
+                answers.append(refusal)
+            assert answers[0] == answers[1], (name, caller)
+            assert answers[0]["status"] in {403, 404}, (name, caller)
+            tried += 1
+    assert tried > 90

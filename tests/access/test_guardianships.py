@@ -1,17 +1,24 @@
 """What a guardianship shows, and that its end counts at once (SEC-01, SEC-06)."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from httpx2 import AsyncClient
 
+from itschool_api import clock
 from itschool_api.auth.caller import Caller, Role, Scope
 from itschool_api.banking.coda.builders import payment
 from itschool_api.database import school_transaction
 from itschool_api.families import service as families
 from itschool_api.money import Cents
+from tests.access.policy import RULES
+from tests.access.requests import request_for
+from tests.access.test_matrix import NEEDS_NEWCOMER, operations
+from tests.access.world import build
 from tests.kit import PAYER, Child, School, ok, once
 
 pytestmark = pytest.mark.anyio
@@ -144,6 +151,61 @@ async def test_money_shows_only_where_the_link_says_so_from_the_next_request(
         f"/v1/invoices/{invoice}/pdf",
     ):
         assert (await father.get(url)).status_code == 404, url
+
+
+async def test_who_sees_no_money_reads_no_amount_anywhere(app: FastAPI) -> None:
+    """SEC-01: over every operation that a parent may ask for."""
+    world = await build(app)
+    ours = world.ours
+    user_id, _, other = await ours.school.user(Role.GUARDIAN)
+    guardian_id = await ours.school.guardian(user_id, "Moneyless")
+    link = {"guardian_id": guardian_id, "sees_money": False}
+    link |= {"student_id": ours.ids["student"], "family_id": ours.ids["family"]}
+    ok(await ours.school.manager.post("/v1/guardianships", json=link), 201)
+    assert await seen(other, "/v1/students") == {ours.ids["student"]}
+    # What the parent who sees it reads: the balance, the invoice, and where to pay them.
+    wallet = ok(await ours.child.parent.get(f"/v1/wallets/{ours.ids['wallet']}"))
+    money = {str(wallet["balance_cents"]), "50000", ours.child.reference, ours.school.iban}
+    money |= {ours.ids["wallet"], ours.ids["invoice"]}
+    words = re.compile(rf"(?<![0-9a-f-])({'|'.join(money)})(?![0-9a-f-])")
+    shown = []
+    for name, method, path, _ in operations(app):
+        if name not in RULES or RULES[name].statuses["parent A"] >= 400 or name in NEEDS_NEWCOMER:
+            continue
+        request = await request_for(name, world, path)
+        answer = await other.request(method, **request)
+        assert not words.search(answer.text), name
+        if name in {"read_wallet", "read_invoice", "read_invoice_pdf", "pay_invoice"}:
+            assert answer.status_code == 404, name
+        shown += [name] if words.search((await ours.child.parent.get(request["url"])).text) else []
+    # The words are those that the other parent reads.
+    assert {"read_wallet", "list_wallets", "read_wallet_top_up", "read_dashboard"} <= {*shown}
+
+
+@pytest.mark.parametrize(
+    ("starts_in", "ends_in", "shows"),
+    [(0, None, True), (1, None, False), (-9, 0, True), (-9, -1, False), (0, 0, True)],
+)
+async def test_a_guardianship_counts_from_its_first_day_to_its_last(
+    school: School, starts_in: int, ends_in: int | None, shows: bool
+) -> None:
+    """SEC-06: both days are within it, where the school is."""
+    child = await school.child()
+    user_id, _, parent = await school.user(Role.GUARDIAN)
+    guardian_id = await school.guardian(user_id, "Bounded")
+    today = clock.today("Europe/Brussels")
+    ends_on = None if ends_in is None else (today + timedelta(days=ends_in)).isoformat()
+    link = {
+        "guardian_id": guardian_id,
+        "student_id": child.student_id,
+        "family_id": child.family_id,
+        "starts_on": (today + timedelta(days=starts_in)).isoformat(),
+        "ends_on": ends_on,
+    }
+    ok(await school.manager.post("/v1/guardianships", json=link), 201)
+
+    for url in ("/v1/students", "/v1/wallets"):
+        assert bool(await seen(parent, url)) is shows, url
 
 
 async def test_an_ended_guardianship_shows_nothing_from_the_next_request(

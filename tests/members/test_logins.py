@@ -360,3 +360,15 @@ async def test_login_tokens_for_the_former_address_end_with_it(
     async with client_of(app) as client:
         problem(await redeem(client, token), 400, "invalid-login-token")
     assert (await person.get("/v1/me")).status_code == 200
+
+
+@pytest.mark.parametrize("code", ["É" * 32, "²" * 32, "\u0661" * 32, "-" * 32, "文" * 32])
+async def test_a_code_in_another_alphabet_is_just_wrong(
+    school: School, post: Post, code: str
+) -> None:
+    """Comparing it in constant time takes ASCII alone."""
+    _, _, person = await school.user(Role.GUARDIAN)
+    ok(await asked(person, address()), 202)
+    await post.collect(Mailbox())
+
+    problem(await person.put("/v1/me/email", json={"code": code}), 400, "invalid-address-code")

@@ -88,7 +88,8 @@ def read_api_key(text: str) -> ApiKeyText | None:
 
 
 def _bare(typed: str) -> str:
-    return "".join(character for character in typed.upper() if character.isalnum())
+    # Of ASCII alone: no token has more, and `hmac.compare_digest` takes no more.
+    return "".join(each for each in typed.upper() if each.isascii() and each.isalnum())
 
 
 def _grouped(text: str, size: int) -> str:
