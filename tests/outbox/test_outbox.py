@@ -397,6 +397,8 @@ async def test_managers_find_a_mail_by_state_kind_and_user(school: School, post:
     await post.collect(Mailbox())
     await invite(school)
     newest, oldest = await mails(school)
+    guardians = ok(await school.manager.get("/v1/guardians"))["items"]
+    (guardian,) = [each for each in guardians if each["email"] == newest["recipient"]]
     assert newest["queued_at"] > oldest["queued_at"]
     for filters, expected in (
         ({"status": "sent"}, [oldest["id"]]),
@@ -405,6 +407,8 @@ async def test_managers_find_a_mail_by_state_kind_and_user(school: School, post:
         ({"kind": "offer"}, []),
         ({"kind": "invitation", "status": "sent"}, [oldest["id"]]),
         ({"user": newest["user_id"]}, [newest["id"]]),
+        ({"user_name": f" {guardian['user_name'].upper()}"}, [newest["id"]]),
+        ({"user_name": "nobody.at.all"}, []),
     ):
         assert [mail["id"] for mail in await mails(school, **filters)] == expected
     problem(

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Security
 from itschool_api import errors
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
+from itschool_api.auth.schemas import UserName
 from itschool_api.database import Transaction
 from itschool_api.outbox import service
 from itschool_api.outbox.schemas import Mail, MailPage, MailStatus
@@ -30,10 +31,20 @@ async def list_mails(
     status: Annotated[MailStatus | None, Query(description="In this state only.")] = None,
     kind: Annotated[service.Kind | None, Query(description="Of this kind only.")] = None,
     user: Annotated[UUID | None, Query(description="Written to this user only.")] = None,
+    user_name: Annotated[
+        UserName | None,
+        Query(description="Written to this user only, such as a guardian's `user_name`."),
+    ] = None,
 ) -> MailPage:
     """List the school's mails, newest first: who was written to, and whether it left."""
     return await service.list_mails(
-        session, caller.school_id, status=status, kind=kind, user_id=user, wanted=wanted
+        session,
+        caller.school_id,
+        status=status,
+        kind=kind,
+        user_id=user,
+        user_name=user_name.lower() if user_name else None,
+        wanted=wanted,
     )
 
 

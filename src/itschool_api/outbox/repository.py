@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.auth.models import User
 from itschool_api.database import Selection
 from itschool_api.mail.messages import Kind
 from itschool_api.outbox.models import Mail
@@ -20,7 +21,12 @@ class Mails:
         self._school_id = school_id
 
     def selected(
-        self, *, status: str | None = None, kind: str | None = None, user_id: UUID | None = None
+        self,
+        *,
+        status: str | None = None,
+        kind: str | None = None,
+        user_id: UUID | None = None,
+        user_name: str | None = None,
     ) -> Selection:
         """Return the query for the mails that its office sees, narrowed where something is named."""
         query = select(Mail).where(Mail.school_id == self._school_id, Mail.kind != Kind.OFFER)
@@ -30,6 +36,9 @@ class Mails:
             query = query.where(Mail.kind == kind)
         if user_id is not None:
             query = query.where(Mail.user_id == user_id)
+        if user_name is not None:
+            named = select(User.id).where(User.user_name == user_name)
+            query = query.where(Mail.user_id == named.scalar_subquery())
         return query
 
     async def get(self, mail_id: UUID) -> Mail | None:

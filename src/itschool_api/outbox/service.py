@@ -115,13 +115,16 @@ async def list_mails(
     status: MailStatus | None,
     kind: messages.Kind | None,
     user_id: UUID | None,
+    user_name: str | None,
     wanted: Slice,
 ) -> MailPage:
     """Return the school's mails, newest first.
 
     Its offers are not among them, nor found otherwise: they would tell whether their person exists.
     """
-    query = Mails(session, school_id).selected(status=status, kind=kind, user_id=user_id)
+    query = Mails(session, school_id).selected(
+        status=status, kind=kind, user_id=user_id, user_name=user_name
+    )
     order = Order((models.Mail.id,), descending=True)
     rows, following = await pagination.rows(session, query, order, wanted)
     return MailPage(items=[Mail.model_validate(row[0]) for row in rows], next=following)
