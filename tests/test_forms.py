@@ -77,6 +77,7 @@ def test_no_form_takes_another_word_for_true(settings: Settings) -> None:
     lax = [
         (form.__name__, name)
         for form in forms()
+        if form.__module__.startswith("itschool_api.")  # other tests have forms of their own
         for name, field in form.model_fields.items()
         if field.annotation is bool and Strict() not in field.metadata
     ]
