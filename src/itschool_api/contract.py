@@ -22,8 +22,8 @@ BIGGEST_AMOUNT_CENTS = 100_000_000_00
 
 # What the validators below ask for, as the document tells it; blanks at the ends are removed first.
 _BLANKS: Final = r"[\t-\r ]*"
-_LINE: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_BLANKS}$"
-LINES: Final = rf"^{_BLANKS}[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*{_BLANKS}$"
+LINE: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_BLANKS}$"
+_LINES: Final = rf"^{_BLANKS}[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*{_BLANKS}$"
 _INK: Final = r"[^\x00-\x20\x7f\x85\xa0]"  # no blank
 _NAME: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_INK}[^\x00-\x1f\x7f]*{_BLANKS}$"
 # Years that a school can mean; beyond them, arithmetic with days would overflow.
@@ -44,7 +44,7 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
-def printable(text: str) -> str:
+def _printable(text: str) -> str:
     """Return `text`; raises `ValueError` for control characters (PostgreSQL stores no NUL)."""
     if any(character < " " and character not in "\n\t" for character in text) or "\x7f" in text:
         raise ValueError("must not contain control characters")
@@ -53,18 +53,19 @@ def printable(text: str) -> str:
 
 def _lines(text: str) -> str:
     """Return lines that end in one way: forms of browsers and of Windows send two characters."""
-    return printable(text.replace("\r\n", "\n").replace("\r", "\n").strip())
+    return _printable(text.replace("\r\n", "\n").replace("\r", "\n").strip())
 
 
-def _line(text: str) -> str:
-    text = printable(text.strip())
+def line(text: str) -> str:
+    """Return `text` without blanks at its ends; raises `ValueError` for more than one line."""
+    text = _printable(text.strip())
     if "\n" in text or "\t" in text:
         raise ValueError("must be one line")
     return text
 
 
 def _name(text: str) -> str:
-    if not (text := _line(text)):
+    if not (text := line(text)):
         raise ValueError("must not be blank")
     return text
 
@@ -104,8 +105,8 @@ ExternalKey = Annotated[
 ShortText = Annotated[
     str,
     StringConstraints(strip_whitespace=False, max_length=120),
-    AfterValidator(_line),
-    told_as(_LINE),
+    AfterValidator(line),
+    told_as(LINE),
 ]
 Day = Annotated[date, _written_as(_DAY, "2026-12-15"), told_as(f"^{_DAY}$")]
 Instant = Annotated[
@@ -119,7 +120,7 @@ LongText = Annotated[
     str,
     StringConstraints(strip_whitespace=False, max_length=10_000),
     AfterValidator(_lines),
-    told_as(LINES),
+    told_as(_LINES),
 ]
 _MAILBOX: Final = r"[^@\s<>,;\"\x00-\x1f\x7f]+"
 Email = Annotated[
@@ -136,5 +137,5 @@ Search = Annotated[
     str,
     StringConstraints(max_length=100),
     AfterValidator(_lines),
-    told_as(LINES),
+    told_as(_LINES),
 ]

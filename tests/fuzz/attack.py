@@ -250,8 +250,11 @@ def _is_rule(case: Case[Any], response: Any) -> bool:
     """Tell whether a well-formed request was refused by a rule that no schema can tell.
 
     Such a rule has a code of its own (which `refusals_are_documented` holds to the document), or
-    it concerns several fields together, and its fault points at what holds them.
+    it concerns several fields together, and its fault points at what holds them. And what follows
+    from an answer is no request at all where the answer's field is null.
     """
+    if None in case.path_parameters.values():
+        return True
     problem = _problem(response)
     code = problem.get("type", "").removeprefix("/problems/")
     if code == "validation-failed":

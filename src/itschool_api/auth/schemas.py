@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from itschool_api.auth import passwords
 from itschool_api.auth.caller import KEY_SCOPES, Scope
-from itschool_api.contract import LINES, Document, Email, Form, Instant, Name, printable, told_as
+from itschool_api.contract import LINE, Document, Email, Form, Instant, Name, line, told_as
 from itschool_api.pagination import Page
 
 
@@ -39,9 +39,8 @@ Otp = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max
 UserName = Annotated[
     str,
     StringConstraints(strip_whitespace=False, max_length=254),
-    AfterValidator(str.strip),
-    AfterValidator(printable),
-    told_as(LINES),
+    AfterValidator(line),
+    told_as(LINE),
 ]
 # As it was typed: what reads it leaves blanks and dashes out.
 MailedToken = Annotated[
