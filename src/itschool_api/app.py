@@ -9,14 +9,14 @@ from http import HTTPStatus
 from importlib.metadata import version
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from itschool_api import docs, errors, health, middleware, openapi
+from itschool_api import docs, errors, health, middleware, openapi, pagination, parameters
 from itschool_api.audit import endpoints as audit_endpoints
 from itschool_api.auth import endpoints as auth_endpoints
 from itschool_api.auth import (
@@ -66,7 +66,6 @@ _ROUTERS = (
     audit_endpoints.router,
     roll_endpoints.router,
     health.router,
-    docs.router,
 )
 _SMALL_BODY_BYTES = 1024**2
 # PostgreSQL's words for "not now": deadlock, lock not free in time, statement cancelled,
@@ -139,12 +138,17 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.settings = settings
+    app.state.cursor_seal = pagination.CursorSeal(
+        tokens.derived_key(settings.secret_key.get_secret_value(), "cursors")
+    )
     app.add_middleware(middleware.RequestContext, origins=frozenset(settings.cors_origins))
     errors.install(app)
     _tell_which_methods(app)
     _answer_database_troubles(app)
+    known_alone = Depends(parameters.KnownAlone())
     for router in _ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[known_alone])
+    app.include_router(docs.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app
 

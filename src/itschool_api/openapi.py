@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from itschool_api import errors
+from itschool_api import errors, parameters
 from itschool_api.auth.authenticate import InsufficientScope, InvalidApiKey, PasswordNotSet
 from itschool_api.auth.tokens import InvalidAccessToken
 
@@ -18,6 +18,7 @@ Wallets, invoices and events of Belgian schools, and the bank's CODA file that p
 * **Money** is integer cents, in euro, in every field that ends in `_cents`.
 * **Days** are `YYYY-MM-DD`, in the school's time zone; **instants** are RFC 3339, in UTC.
 * **Lists** are pages: send `next` as `cursor` until it is null.
+* **Parameters** that an operation does not know are refused (400), and so are unknown fields (422).
 * **Refusals** are `application/problem+json` (RFC 9457); the last part of `type` is a stable code.
 * What is not yours to see is 404.
 * Every answer carries `X-Request-Id`: tell it to us when you ask for help.
@@ -93,7 +94,7 @@ def _complete(operation: dict[str, Any]) -> None:
     """Add the refusals that the framework and authentication can give anywhere."""
     responses = operation["responses"]
     responses.pop("422", None) if _is_framework_422(responses.get("422")) else None
-    always: list[type[errors.Refusal]] = []
+    always: list[type[errors.Refusal]] = [parameters.InvalidParameters]
     if operation.get("security"):
         always += [
             errors.Unauthenticated,

@@ -1,16 +1,22 @@
-"""Keyset pages: `limit + 1` rows after an opaque cursor, never an OFFSET or a COUNT."""
+"""Keyset pages: `limit + 1` rows after a sealed cursor, never an OFFSET or a COUNT.
+
+A cursor is the last row's place in the order, which may be a child's name, and it travels in query
+strings, which proxies log: so it is encrypted, and bound to the list that gave it.
+"""
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
-from fastapi import Depends, Query
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from fastapi import Depends, Query, Request
 from pydantic import Field
-from sqlalchemy import BigInteger, tuple_
+from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
@@ -41,15 +47,46 @@ class Page(Document, Generic[Item]):
     )
 
 
+class CursorSeal:
+    """Makes cursors, and reads those that it made (AES-SIV, RFC 5297).
+
+    The same place gives the same cursor, so that a page's bytes, and its ETag, stay the same.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESSIV(key)
+
+    def close(self, place: Sequence[Any], listed: str) -> str:
+        """Return the cursor of a place in the list named `listed`."""
+        text = json.dumps([_plain(part) for part in place], ensure_ascii=False)
+        sealed = self._cipher.encrypt(text.encode(), [listed.encode()])
+        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+    def open(self, cursor: str, listed: str) -> list[Any]:
+        """Return the place of a cursor that this list gave; raises `InvalidCursor`."""
+        try:
+            sealed = base64.b64decode(
+                cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+            )
+            place: list[Any] = json.loads(self._cipher.decrypt(sealed, [listed.encode()]))
+        except (ValueError, InvalidTag) as error:
+            raise InvalidCursor from error
+        return place
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Which part of a list is wanted."""
+    """Which part of a list is wanted; without a seal, the beginning, and nothing follows."""
 
     limit: int
-    cursor: str | None
+    cursor: str | None = None
+    seal: CursorSeal | None = None
+    path: str = ""
+    """The address of the list, to which its cursors are bound."""
 
 
 def _wanted(
+    request: Request,
     limit: Annotated[
         int, Query(ge=1, le=LARGEST_LIMIT, description="How many items at the most.")
     ] = DEFAULT_LIMIT,
@@ -57,7 +94,7 @@ def _wanted(
         str | None, Query(max_length=1000, description="`next` of the part before.")
     ] = None,
 ) -> Slice:
-    return Slice(limit, cursor)
+    return Slice(limit, cursor, request.app.state.cursor_seal, request.url.path)
 
 
 Wanted = Annotated[Slice, Depends(_wanted)]
@@ -79,67 +116,36 @@ async def rows(
 
     Raises `InvalidCursor`.
     """
-    if wanted.cursor is not None:
+    # The columns too: where the order was another one, the place is not in this list.
+    listed = " ".join([wanted.path, *(str(column) for column in order.by), str(order.descending)])
+    if wanted.cursor is not None and wanted.seal is not None:
+        place = wanted.seal.open(wanted.cursor, listed)
         here = tuple_(*order.by)
-        last = tuple_(*_decoded(wanted.cursor, order.by))
+        last = tuple_(*(_typed(part, column) for part, column in zip(place, order.by, strict=True)))
         query = query.where(here < last if order.descending else here > last)
     ordered = (column.desc() if order.descending else column.asc() for column in order.by)
     keys = [column.label(f"_key{place}") for place, column in enumerate(order.by)]
     found = (
         await session.execute(query.add_columns(*keys).order_by(*ordered).limit(wanted.limit + 1))
     ).all()
-    if len(found) <= wanted.limit:
-        return found, None
+    if len(found) <= wanted.limit or wanted.seal is None:
+        return found[: wanted.limit], None
     last_row = found[wanted.limit - 1]
-    return found[: wanted.limit], _encoded(last_row[-len(keys) :])
-
-
-def _encoded(key: Sequence[Any]) -> str:
-    text = json.dumps([str(part) if isinstance(part, UUID) else _plain(part) for part in key])
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return found[: wanted.limit], wanted.seal.close(last_row[-len(keys) :], listed)
 
 
 def _plain(part: Any) -> Any:
-    return part.isoformat() if isinstance(part, (date, datetime)) else part
-
-
-def _decoded(cursor: str, columns: Sequence[_Column]) -> list[Any]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        if not isinstance(parts, list) or len(parts) != len(columns):
-            raise InvalidCursor
-        return [_typed(part, column) for part, column in zip(parts, columns, strict=True)]
-    except (ValueError, OverflowError, RecursionError) as error:
-        raise InvalidCursor from error
-
-
-def _typed(part: Any, column: _Column) -> Any:
-    """Return a part as its column's value: what the database would choke on is refused."""
-    kind = column.type.python_type
-    if kind is int and type(part) is int:
-        bits = 63 if isinstance(column.type, BigInteger) else 31
-        if -(2**bits) <= part < 2**bits:
-            return part
-    elif kind in _READERS and isinstance(part, str):
-        return _READERS[kind](part)
-    raise InvalidCursor
-
-
-def _text(part: str) -> str:
-    part.encode()  # a lone surrogate is no text, and PostgreSQL stores no NUL
-    if "\0" in part:
-        raise InvalidCursor
+    match part:
+        case date():
+            return part.isoformat()
+        case UUID():
+            return str(part)
     return part
 
 
-def _instant(part: str) -> datetime:
-    return datetime.fromisoformat(part).astimezone(UTC)
-
-
-_READERS: Mapping[type, Callable[[str], Any]] = {
-    str: _text,
-    date: date.fromisoformat,
-    datetime: _instant,
-    UUID: UUID,
-}
+def _typed(part: Any, column: _Column) -> Any:
+    """Return a part as its column's value."""
+    kind = column.type.python_type
+    if kind is UUID:
+        return UUID(part)
+    return kind.fromisoformat(part) if kind in (date, datetime) else part

@@ -99,7 +99,7 @@ async def list_events(
 
 async def upcoming(session: AsyncSession, caller: Caller, count: int) -> Sequence[Event]:
     """Return the next events, and those that are going on: one statement."""
-    page = await _page(session, caller, clock.now(), None, Slice(count, None))
+    page = await _page(session, caller, clock.now(), None, Slice(count))
     return page.items
 
 

@@ -116,7 +116,7 @@ async def own_wallets(session: AsyncSession, caller: Caller, count: int) -> Sequ
         among=families.visible_students(caller, money=True),
         in_use_on=schools.today_there(caller.school_id),
     )
-    rows, _ = await pagination.rows(session, query, _ORDER, Slice(count, None))
+    rows, _ = await pagination.rows(session, query, _ORDER, Slice(count))
     return [_wallet(row) for row in rows]
 
 
