@@ -194,6 +194,7 @@ def test_a_number_in_place_of_a_text_is_read_and_told(
         (Column.SHARE, date(2026, 1, 1), "not-a-text"),
         (Column.AMOUNT, "0,001", "invalid-amount"),
         (Column.AMOUNT, "1,234.56", "invalid-amount"),
+        (Column.AMOUNT, Number("12.345"), "invalid-amount"),
         (Column.AMOUNT, Unusable("formula", "No."), "formula"),
         (Column.LABEL, "a\x07b", "invalid-text"),
         (Column.CITY, "two\nlines", "invalid-text"),

@@ -218,7 +218,8 @@ def _share(cell: Cell) -> Read:
 def _amount(cell: Cell) -> Read:
     """Read an amount in euro, with a decimal point or comma; nothing is rounded."""
     text = _text(cell).replace("€", "").strip()
-    if _THOUSANDS.fullmatch(text):
+    # A number has no thousands: the point of 12.345 is the spreadsheet's own.
+    if not isinstance(cell, Number) and _THOUSANDS.fullmatch(text):
         text = text.replace(".", "")
     try:
         cents = parse_euros(_BLANKS.sub("", text).replace(",", "."))
