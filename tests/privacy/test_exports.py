@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from itschool_api.auth.caller import Role
 from itschool_api.privacy import erasure, making
-from itschool_api.privacy.archive import WITHHELD
+from itschool_api.privacy.archive import WITHHELD, is_payer
+from itschool_api.privacy.circle import Circle, SubjectKind
 from itschool_api.privacy.inventory import TABLES, About
 from itschool_api.privacy.retention import Sweeper
 from itschool_api.settings import Settings
@@ -221,6 +222,27 @@ async def test_a_payment_by_somebody_else_does_not_tell_a_guardian_who_paid(
     for column in ("counterparty_name", "counterparty_account", "communication", "raw"):
         assert paid[column] == WITHHELD
     assert PAYER_ACCOUNT not in files["data.json"].decode()
+
+
+@pytest.mark.parametrize(
+    ("names", "sender", "is_theirs"),
+    [
+        (("Zoé", "Müller-D'Hondt"), "D HONDT MULLER ZOE OU JAN", True),
+        (("Søren", "Łuczak"), "SØREN ŁUCZAK", True),
+        (("Zoé", "Müller"), "JAN MULLER", False),
+        (("小龙", "李"), "AN PEETERS", False),
+        (("小龙", "Peeters"), "AN PEETERS", False),
+        (("Ø", "Peeters"), "AN PEETERS", False),
+        (("-", "Peeters"), "AN PEETERS", False),
+    ],
+)
+def test_a_payment_is_ones_own_where_all_names_stand_in_its_senders(
+    names: tuple[str, str], sender: str, is_theirs: bool
+) -> None:
+    """GDPR art. 15(4): also of names that a bank writes in other letters."""
+    circle = Circle(school_id=uuid4(), kind=SubjectKind.GUARDIAN, subject_id=uuid4(), names=names)
+
+    assert is_payer(circle, sender) is is_theirs
 
 
 async def test_whoever_asked_is_told_by_mail_and_the_trail_knows_who_fetched_it(
