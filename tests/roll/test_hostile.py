@@ -68,6 +68,20 @@ def external_entity() -> bytes:
     return rezipped(lambda name, data: xml.encode() if "worksheets/" in name else data)
 
 
+def disguised(body: bytes) -> bytes:
+    """Return a workbook whose sheet is in a part that is called no XML, as its manifest says."""
+    data = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(SOUND)) as source,
+        zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for name in source.namelist():
+            content = source.read(name).replace(b"sheet1.xml", b"sheet1.png")
+            is_sheet = "worksheets/" in name
+            target.writestr(name.replace("sheet1.xml", "sheet1.png"), body if is_sheet else content)
+    return data.getvalue()
+
+
 HOSTILE = {
     "bomb": (bomb, TooMuch),
     "lying bomb": (lying_bomb, Unreadable),
@@ -83,6 +97,19 @@ HOSTILE = {
     ),
     "wide row": (
         lambda: sheet_of(f'<sheetData><row r="1">{"<c/>" * 500_000}</row></sheetData>'),
+        TooMuch,
+    ),
+    "disguised deep": (lambda: disguised(b" \n" + b"<a>" * 10_000 + b"</a>" * 10_000), TooMuch),
+    "disguised wide row": (
+        lambda: disguised(
+            b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+            b"<sheetData><row>" + b"<c/>" * 4_000_000 + b"</row></sheetData></worksheet>"
+        ),
+        TooMuch,
+    ),
+    "disguised blanks": (lambda: disguised(b" " * 10**7 + b"<a/>"), TooMuch),
+    "disguised UTF-16": (
+        lambda: disguised(('<?xml version="1.0"?>' + "<a>" * 10_000).encode("utf-16")),
         TooMuch,
     ),
     "rows backwards": (
@@ -139,6 +166,14 @@ HOSTILE = {
     "no zip": (lambda: b"PK\x03\x04" + bytes(1000), Unreadable),
     "csv as workbook": (lambda: b"student_key\nS1", Unreadable),
 }
+
+
+def test_parts_that_are_no_xml_do_no_harm() -> None:
+    """Folders, pictures, and what a spreadsheet remembers of its printer."""
+    parts = {"xl/media/": b"", "xl/media/a.png": b"\x89PNG", "xl/printer.bin": bytes(100)}
+    data = rezipped(lambda _, data: data, **parts)
+
+    assert len(reading.read(data, is_workbook=True).rows) == 2
 
 
 @pytest.mark.parametrize("name", HOSTILE)

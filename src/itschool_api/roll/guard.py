@@ -27,6 +27,8 @@ _DEEPEST: Final = 64
 _CHUNK_BYTES: Final = 64 * 1024
 # One tag or comment of this length holds nothing that a roll needs.
 _MOST_SILENT_CHUNKS: Final = 4
+# Byte order marks and blanks, of UTF-16 too.
+_BEFORE_XML: Final = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 _MANIFEST: Final = "[Content_Types].xml"
 _ROW: Final = f"{{{SHEET_MAIN_NS}}}row"
 _CELL: Final = f"{{{SHEET_MAIN_NS}}}c"
@@ -53,8 +55,18 @@ def check(archive: zipfile.ZipFile) -> None:
         raise Unreadable("The workbook holds macros: save it as .xlsx, without them.")
     budget = _Budget()
     for part in parts:
-        if part.filename.lower().endswith((".xml", ".rels")):
+        if _may_be_xml(archive, part):
             _scan(archive, part, budget)
+
+
+def _may_be_xml(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
+    """Tell whether a part may be read as XML: the manifest may call one of any name a sheet."""
+    if part.filename.lower().endswith((".xml", ".rels")):
+        return True
+    with archive.open(part) as stream:
+        chunk = stream.read(_CHUNK_BYTES)
+    words = chunk.lstrip(_BEFORE_XML)
+    return words.startswith(b"<") if words else len(chunk) == _CHUNK_BYTES
 
 
 class _Budget:
