@@ -1,5 +1,6 @@
 """Two schools that look alike, their people, and one object of each kind."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -96,7 +97,11 @@ class Objects:
         guardian = ok(
             await self.school.manager.post(
                 "/v1/guardians",
-                json={"first_name": "Tom", "last_name": "Maes", "email": "tom@example.org"},
+                json={
+                    "first_name": "Tom",
+                    "last_name": "Maes",
+                    "email": f"{secrets.token_hex(6)}@example.org",
+                },
             ),
             201,
         )

@@ -361,6 +361,20 @@ async def test_a_disabled_login_is_not_invited(school: School, owner: AsyncEngin
     )
 
 
+async def test_nobodys_mailbox_is_filled_with_invitations(school: School) -> None:
+    """SEC-13: whichever guardian's address it is."""
+    address = f"{secrets.token_hex(6)}@example.org"
+    urls = [
+        f"/v1/guardians/{(await guardian(school, email=address))['id']}/invitations"
+        for _ in range(2)
+    ]
+    for _ in range(3):
+        ok(await school.manager.post(urls[0]), 202)
+
+    for url in urls:
+        problem(await school.manager.post(url), 429, "too-often")
+
+
 async def _without_address(owner: AsyncEngine, guardian_id: str) -> None:
     """Let a guardian have an address, and their user none."""
     async with owner.begin() as connection:

@@ -96,6 +96,17 @@ async def test_with_another_address_a_login_begins_anew(
         ok(await log_in(client, login["user_name"]))
 
 
+async def test_nobodys_mailbox_is_filled_by_turning_a_login_to_and_fro(parent: Parent) -> None:
+    """SEC-13."""
+    one, other = address(), address()
+    for _ in range(3):
+        ok(await parent.change(email=one))
+        ok(await parent.change(email=other))
+
+    problem(await parent.change(email=one), 429, "too-often")
+    assert ok(await parent.school.manager.get(parent.url))["email"] == other
+
+
 async def test_no_school_gets_past_a_second_factor(
     app: FastAPI, school: School, post: Post, watch: Watch
 ) -> None:

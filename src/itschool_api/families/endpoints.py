@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Security
 
 from itschool_api import errors
+from itschool_api.auth import limits
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
@@ -168,7 +169,10 @@ async def change_guardian(
     "/guardians/{guardian_id}/invitations",
     status_code=HTTPStatus.ACCEPTED,
     responses=errors.responses(
-        guardians.GuardianNotFound, invitations.GuardianHasNoEmail, invitations.LoginDisabled
+        guardians.GuardianNotFound,
+        invitations.GuardianHasNoEmail,
+        invitations.LoginDisabled,
+        limits.TooOften,
     ),
 )
 async def invite_guardian(

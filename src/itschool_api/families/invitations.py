@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, trail
+from itschool_api.auth import limits
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Role
 from itschool_api.auth.models import User
@@ -81,7 +82,7 @@ class _Fate(Enum):
 async def invite_guardian(session: AsyncSession, school_id: UUID, guardian_id: UUID) -> Invitation:
     """Make a user for a guardian, unless there is one, and send the way in by e-mail.
 
-    Raises `GuardianNotFound`, `GuardianHasNoEmail`, `LoginDisabled`.
+    Raises `GuardianNotFound`, `GuardianHasNoEmail`, `LoginDisabled`, `limits.TooOften`.
     """
     found = await invitees(session, school_id, [guardian_id])
     if not found:
@@ -91,6 +92,7 @@ async def invite_guardian(session: AsyncSession, school_id: UUID, guardian_id: U
     email = found[0].email
     if email is None:
         raise GuardianHasNoEmail
+    await limits.count_mail(session, email)
     (user,) = await _invite(session, school_id, found)
     return Invitation(user_name=user.user_name, email=email)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, trail
-from itschool_api.auth import logins
+from itschool_api.auth import limits, logins
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Caller, Role
 from itschool_api.auth.models import User
@@ -105,6 +105,7 @@ async def _change(
         await Offers(session).withdraw_to_user(user.id, clock.now())
         if former_address is not None:
             await _tell(session, caller.school_id, user)
+        await limits.count_mail(session, changes.email)
         await logins.begin_anew(session, user, changes.email)
         await outbox.send(session, caller.school_id, outbox.Kind.INVITATION, user)
     elif user.user_name != former_name:
