@@ -197,10 +197,36 @@ async def test_a_guardian_who_has_gone_gets_neither_the_new_address_nor_later_in
     files = await exported(scene, post, guardian_id=scene.ids["guardian"])
 
     told = document(files)["data"]
-    assert "invoices" not in told
+    # Nor what is in the child's wallet today, and who paid into it since.
+    for table in ("invoices", "accounts", "payment_references", "transfers", "bank_transactions"):
+        assert table not in told
     assert [name for name in files if name.endswith(".pdf")] == []
     (family,) = told["families"]["rows"]
     assert family["street"] == family["city"] == family["postal_code"] == WITHHELD
+
+
+async def test_a_guardian_who_has_gone_gets_what_they_paid_until_then(
+    scene: Scene, post: Post, owner: AsyncEngine
+) -> None:
+    """GDPR art. 15: their own payments stay theirs; today's balance is not."""
+    async with owner.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE guardianships SET ends_on = (SELECT max(booked_on) FROM bank_transactions"
+                " WHERE counterparty_name LIKE '%' || upper(:mark) || '%')"
+                " WHERE guardian_id = :id"
+            ),
+            {"id": scene.ids["guardian"], "mark": scene.mark},
+        )
+    files = await exported(scene, post, guardian_id=scene.ids["guardian"])
+
+    told = document(files)["data"]
+    (paid,) = told["bank_transactions"]["rows"]
+    assert paid["counterparty_account"] == PAYER_ACCOUNT
+    # The top-up; the invoice was paid from the wallet later.
+    assert [row["target_balance_cents"] for row in told["transfers"]["rows"]] == [20_00]
+    assert "accounts" not in told
+    assert "payment_references" not in told
 
 
 async def test_a_payment_by_somebody_else_does_not_tell_a_guardian_who_paid(

@@ -4,7 +4,9 @@ A student's circle is their wallets, their lines, and those who look after them.
 their login, and the invoices of their families for as long as they were to see these.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
@@ -48,7 +50,10 @@ class Circle:
     invoices: Ids = frozenset()
     """A student's: with a line for them. A guardian's: of their families, until they saw money no more."""
     accounts: Ids = frozenset()
-    """A student's: their wallets'. A guardian's: their invoices' and those students' wallets'."""
+    """A student's: their wallets'. A guardian's: their invoices' and, while they see the money of
+    students, those wallets'."""
+    former: Mapping[UUID, date] = field(default_factory=dict)
+    """A guardian's: wallets that they see no more, until the last day on which they did."""
 
     @property
     def of_student(self) -> bool:
@@ -108,6 +113,12 @@ async def _of_guardian(session: AsyncSession, guardian: Guardian) -> Circle:
         Invoice.school_id == school_id, Invoice.id == func.any(list(invoices))
     )
     children = frozenset(link.student_id for link in links if link.sees_money)
+    seen_today = frozenset(link.student_id for link in present if link.sees_money)
+    last_days: dict[UUID, date] = {}
+    for link in links:
+        if link.sees_money and link.ends_on and link.student_id not in seen_today:
+            known = last_days.get(link.student_id, link.ends_on)
+            last_days[link.student_id] = max(known, link.ends_on)
     user = await session.get(User, guardian.user_id) if guardian.user_id else None
     return Circle(
         school_id=school_id,
@@ -121,7 +132,12 @@ async def _of_guardian(session: AsyncSession, guardian: Guardian) -> Circle:
         users=frozenset({user.id}) if user else frozenset(),
         emails=frozenset(filter(None, (guardian.email, user.email if user else None))),
         invoices=invoices,
-        accounts=await _ids(session, debts) | await _wallets(session, school_id, children),
+        accounts=await _ids(session, debts) | await _wallets(session, school_id, seen_today),
+        former={
+            account_id: day
+            for student_id, day in last_days.items()
+            for account_id in await _wallets(session, school_id, frozenset({student_id}))
+        },
     )
 
 

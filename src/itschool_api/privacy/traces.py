@@ -78,9 +78,16 @@ def _lines(circle: Circle) -> Condition:
 
 
 def _transfers(circle: Circle) -> Condition:
-    return or_(
-        among(Transfer.source_id, circle.accounts), among(Transfer.target_id, circle.accounts)
+    return or_(_moved(circle, Transfer.source_id), _moved(circle, Transfer.target_id))
+
+
+def _moved(circle: Circle, side: InstrumentedAttribute[Any]) -> Condition:
+    """Tell whether a transfer is of the accounts, or of former ones while they were seen."""
+    until = (
+        (side == account_id) & (Transfer.booked_on <= day)
+        for account_id, day in circle.former.items()
     )
+    return or_(among(side, circle.accounts), *until)
 
 
 def payments(circle: Circle) -> Condition:
@@ -91,7 +98,7 @@ def payments(circle: Circle) -> Condition:
             Transfer,
             (Transfer.school_id == Allocation.school_id) & (Transfer.id == Allocation.transfer_id),
         )
-        .where(Allocation.school_id == circle.school_id, among(Transfer.target_id, circle.accounts))
+        .where(Allocation.school_id == circle.school_id, _moved(circle, Transfer.target_id))
     )
     named = select(PaymentReference.reference).where(
         PaymentReference.school_id == circle.school_id,
@@ -203,10 +210,10 @@ def _instead(model: type[Base], circle: Circle) -> dict[str, ColumnElement[Any]]
     # The other side's balance may be another child's.
     return {
         "source_balance_cents": case(
-            (among(Transfer.source_id, circle.accounts), Transfer.source_balance_cents)
+            (_moved(circle, Transfer.source_id), Transfer.source_balance_cents)
         ),
         "target_balance_cents": case(
-            (among(Transfer.target_id, circle.accounts), Transfer.target_balance_cents)
+            (_moved(circle, Transfer.target_id), Transfer.target_balance_cents)
         ),
     }
 
