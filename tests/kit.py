@@ -70,6 +70,10 @@ def once() -> dict[str, str]:
     return {"Idempotency-Key": str(uuid4())}
 
 
+# The If-Match of a change made from whatever state.
+ANY_STATE = {"If-Match": "*"}
+
+
 @dataclass
 class Child:
     """A student with a family and a parent."""

@@ -15,7 +15,7 @@ from itschool_api import pagination
 from itschool_api.pagination import CursorSeal, InvalidCursor
 from tests.kit import School, ok, open_school, problem
 
-COLUMNS = (
+COLUMNS: tuple[Column[Any], ...] = (
     Column("entry", BigInteger),
     Column("name", Text),
     Column("day", Date),

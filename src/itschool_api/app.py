@@ -16,7 +16,16 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from itschool_api import docs, errors, health, middleware, openapi, pagination, parameters
+from itschool_api import (
+    docs,
+    errors,
+    health,
+    middleware,
+    openapi,
+    pagination,
+    parameters,
+    preconditions,
+)
 from itschool_api.audit import endpoints as audit_endpoints
 from itschool_api.auth import endpoints as auth_endpoints
 from itschool_api.auth import (
@@ -141,6 +150,7 @@ def create_app(
     app.state.cursor_seal = pagination.CursorSeal(
         tokens.derived_key(settings.secret_key.get_secret_value(), "cursors")
     )
+    app.add_middleware(preconditions.ConditionalAnswers)
     app.add_middleware(middleware.RequestContext, origins=frozenset(settings.cors_origins))
     errors.install(app)
     _tell_which_methods(app)

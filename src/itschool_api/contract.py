@@ -38,6 +38,25 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
+# The default of a field that stays as it is; a form of changes never reads it.
+UNCHANGED: Any = None
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for each in schema.get("properties", {}).values():
+        each.pop("default", None)
+
+
+class Changes(Form):
+    """What to change (RFC 7396): what is left out stays, what is null goes."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields that were sent."""
+        return self.model_dump(exclude_unset=True)
+
+
 class Document(BaseModel):
     """What a client receives."""
 

@@ -25,15 +25,16 @@ knows what a school is.
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from structlog.contextvars import get_contextvars
 
 MEDIA_TYPE = "application/problem+json"
+_Form = TypeVar("_Form", bound=BaseModel)
 _WORD_STARTS = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -228,6 +229,15 @@ def responses(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
         }
         for status, texts in titles.items()
     }
+
+
+def filled_in(form: type[_Form], facts: Mapping[str, Any]) -> _Form:
+    """Return a form filled in with facts of which a client sent some; raises `ValidationFailed`."""
+    try:
+        return form.model_validate(facts)
+    except ValidationError as error:
+        faults = [_fault({**each, "loc": ("body", *each["loc"])}) for each in error.errors()]
+        raise ValidationFailed(errors=faults) from error
 
 
 def install(app: FastAPI) -> None:

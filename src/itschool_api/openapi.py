@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from itschool_api import errors, parameters
+from itschool_api import errors, parameters, preconditions
 from itschool_api.auth.authenticate import InsufficientScope, InvalidApiKey, PasswordNotSet
 from itschool_api.auth.tokens import InvalidAccessToken
 
@@ -19,6 +19,8 @@ Wallets, invoices and events of Belgian schools, and the bank's CODA file that p
 * **Days** are `YYYY-MM-DD`, in the school's time zone; **instants** are RFC 3339, in UTC.
 * **Lists** are pages: send `next` as `cursor` until it is null.
 * **Parameters** that an operation does not know are refused (400), and so are unknown fields (422).
+* **Changes** (`PATCH`) need `If-Match`: the `ETag` of what you read, or `*` for whatever is there.
+  Fields that you leave out stay.
 * **Refusals** are `application/problem+json` (RFC 9457); the last part of `type` is a stable code.
 * What is not yours to see is 404.
 * Every answer carries `X-Request-Id`: tell it to us when you ask for help.
@@ -67,8 +69,9 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas = plain.setdefault("components", {}).setdefault("schemas", {})
         _add_problem(schemas)
         for path in plain["paths"].values():
-            for operation in path.values():
+            for method, operation in path.items():
                 _complete(operation)
+                _add_conditions(method, operation)
         _name_forms(plain, schemas)
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
@@ -119,6 +122,36 @@ def _complete(operation: dict[str, Any]) -> None:
             "description": "The request's id.",
             "schema": {"type": "string", "maxLength": 100},
         }
+
+
+def _add_conditions(method: str, operation: dict[str, Any]) -> None:
+    """Add what `preconditions` does around operations."""
+    answer = operation["responses"].get("200")
+    if answer is None or method not in {"get", "patch"}:
+        return
+    answer["headers"]["ETag"] = {
+        "description": "This answer's state.",
+        "schema": {"type": "string", "maxLength": 100},
+    }
+    parameters = operation.setdefault("parameters", [])
+    if method == "get":
+        parameters.append(
+            {
+                "name": "If-None-Match",
+                "in": "header",
+                "required": False,
+                "description": "`ETag` of the answer that you have: if it is the same still, "
+                "304 comes without a body.",
+                "schema": {"type": "string", "maxLength": preconditions.LONGEST},
+            }
+        )
+        operation["responses"]["304"] = {
+            "description": "It is what you have.",
+            "headers": dict(answer["headers"]),
+        }
+    for each in parameters:
+        if each["name"] == "If-Match":
+            each["required"] = True
 
 
 def _is_framework_422(response: dict[str, Any] | None) -> bool:

@@ -109,6 +109,7 @@ export_roll                 people:read,students:read \
                                                    403  403  403  200  200  200   200  200
 change_guardianship         people:write           403  403  403  403  200  200   404  404
 list_guardianships          people:read            403  403  403  200  200  200   200  200
+read_guardianship           people:read            403  403  403  200  200  200   404  404
 change_student              people:write           403  403  403  403  200  200   404  404
 read_guardian               people:read            403  403  403  200  200  200   404  404
 change_guardian             people:write           403  403  403  403  200  200   404  404

@@ -6,7 +6,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 from tests.access.world import World, event_form, files
-from tests.kit import PASSWORD, once
+from tests.kit import ANY_STATE, PASSWORD, once
 
 Request = dict[str, Any]
 _MAKERS: Final[dict[str, Callable[[World], Awaitable[Request]]]] = {}
@@ -154,7 +154,7 @@ async def _create_event(world: World) -> Request:
 
 @_for("change_event")
 async def _change_event(world: World) -> Request:
-    return {"json": event_form(student_ids=[world.ours.ids["student"]])}
+    return {"json": event_form(student_ids=[world.ours.ids["student"]]), "headers": ANY_STATE}
 
 
 @_for("delete_event")
@@ -221,7 +221,7 @@ async def _import_roll(_: World) -> Request:
 
 @_for("change_guardianship")
 async def _change_guardianship(_: World) -> Request:
-    return {"json": {"sees_money": True, "ends_on": None}}
+    return {"json": {"sees_money": True, "ends_on": None}, "headers": ANY_STATE}
 
 
 @_for("retry_mail")
@@ -250,19 +250,22 @@ async def _erase_guardian(world: World) -> Request:
 @_for("change_student")
 async def _change_student(_: World) -> Request:
     form = {"first_name": "Noor", "last_name": "Peeters", "birth_date": "2017-05-12"}
-    return {"json": form | {"external_key": None}}
+    return {"json": form | {"external_key": None}, "headers": ANY_STATE}
 
 
 @_for("change_guardian")
 async def _change_guardian(_: World) -> Request:
     form = {"first_name": "An", "last_name": "Peeters", "language": "nl"}
-    return {"json": form | {"email": "an@example.org", "phone": None}}
+    return {"json": form | {"email": "an@example.org", "phone": None}, "headers": ANY_STATE}
 
 
 @_for("change_family")
 async def _change_family(_: World) -> Request:
     form = {"name": "Famille Peeters", "language": "fr"}
-    return {"json": form | {"street": None, "postal_code": None, "city": None}}
+    return {
+        "json": form | {"street": None, "postal_code": None, "city": None},
+        "headers": ANY_STATE,
+    }
 
 
 @_for("create_member")

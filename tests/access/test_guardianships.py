@@ -19,7 +19,7 @@ from tests.access.policy import RULES
 from tests.access.requests import request_for
 from tests.access.test_matrix import NEEDS_NEWCOMER, operations
 from tests.access.world import build
-from tests.kit import PAYER, Child, School, ok, once
+from tests.kit import ANY_STATE, PAYER, Child, School, ok, once
 
 pytestmark = pytest.mark.anyio
 
@@ -39,8 +39,9 @@ class Separated:
     async def change(self, *, sees_money: bool, ends_on: date | None) -> None:
         """Change the father's link to the child."""
         ok(
-            await self.school.manager.put(
+            await self.school.manager.patch(
                 f"/v1/guardianships/{self.fathers_link}",
+                headers=ANY_STATE,
                 json={"sees_money": sees_money, "ends_on": ends_on and ends_on.isoformat()},
             )
         )

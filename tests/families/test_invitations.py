@@ -17,7 +17,16 @@ from itschool_api.database import school_transaction
 from itschool_api.families import invitations
 from itschool_api.families.schemas import NewInvitations
 from tests.auth.ways_in import redeem
-from tests.kit import PASSWORD, School, client_of, counted_statements, logged_in, ok, problem
+from tests.kit import (
+    ANY_STATE,
+    PASSWORD,
+    School,
+    client_of,
+    counted_statements,
+    logged_in,
+    ok,
+    problem,
+)
 from tests.outbox.post import Mailbox, Post, plain, token_in
 
 pytestmark = pytest.mark.anyio
@@ -217,7 +226,7 @@ async def test_who_sees_no_child_of_the_school_is_not_invited(school: School) ->
         "items"
     ]
     form = {"sees_money": True, "ends_on": yesterday}
-    ok(await school.manager.put(f"/v1/guardianships/{link['id']}", json=form))
+    ok(await school.manager.patch(f"/v1/guardianships/{link['id']}", json=form, headers=ANY_STATE))
     await made(
         school, "guardians", {"first_name": "Jo", "last_name": "Bos", "email": "jo@example.org"}
     )

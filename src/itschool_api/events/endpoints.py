@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Security
 
-from itschool_api import errors
+from itschool_api import errors, preconditions
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.contract import Day
@@ -15,6 +15,7 @@ from itschool_api.events import service
 from itschool_api.events.schemas import Event, EventChanges, EventPage, NewEvent
 from itschool_api.families.service import ClassGroupNotFound, StudentNotFound
 from itschool_api.pagination import InvalidCursor, Wanted
+from itschool_api.preconditions import MadeFrom
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
@@ -65,15 +66,21 @@ async def read_event(session: Transaction, caller: EventReader, event_id: UUID) 
     return await service.read_event(session, caller, event_id)
 
 
-@router.put(
+@router.patch(
     "/{event_id}",
-    responses=errors.responses(service.EventNotFound, ClassGroupNotFound, StudentNotFound),
+    responses=errors.responses(
+        service.EventNotFound, ClassGroupNotFound, StudentNotFound, *preconditions.REFUSALS
+    ),
 )
 async def change_event(
-    session: Transaction, caller: EventWriter, event_id: UUID, form: EventChanges
+    session: Transaction,
+    caller: EventWriter,
+    event_id: UUID,
+    form: EventChanges,
+    made_from: MadeFrom,
 ) -> Event:
-    """Replace an event and its audience by what you send."""
-    return await service.change_event(session, caller.school_id, event_id, form)
+    """Change an event; its audience is one thing, which what you send replaces."""
+    return await service.change_event(session, caller.school_id, event_id, form, made_from)
 
 
 @router.delete(

@@ -6,7 +6,17 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from itschool_api.contract import Day, Document, Flag, Form, Instant, LongText, Name
+from itschool_api.contract import (
+    UNCHANGED,
+    Changes,
+    Day,
+    Document,
+    Flag,
+    Form,
+    Instant,
+    LongText,
+    Name,
+)
 from itschool_api.pagination import Page
 
 MOST_CLASS_GROUPS = 200
@@ -63,8 +73,22 @@ class NewEvent(Form):
         raise ValueError("give begins_at and ends_at, or begins_on and ends_on")
 
 
-class EventChanges(NewEvent):
-    """The event as it is from now on: what is left out is gone."""
+class EventChanges(Changes):
+    """What to change of an event; what is left out stays.
+
+    From instants to whole days: give days, and null for the instants; and the other way round.
+    """
+
+    title: Name = Field(UNCHANGED, examples=["Marché de Noël"])
+    text: LongText = Field(UNCHANGED, examples=["Venez nombreux !"])
+    place: Name | None = Field(UNCHANGED, examples=["Cour de récréation"])
+    begins_at: Instant | None = Field(UNCHANGED, examples=["2026-12-18T16:00:00+01:00"])
+    ends_at: Instant | None = Field(UNCHANGED, examples=["2026-12-18T20:00:00+01:00"])
+    begins_on: Day | None = Field(UNCHANGED, examples=[None])
+    ends_on: Day | None = Field(UNCHANGED, description="The last day.", examples=[None])
+    audience: NewAudience = Field(
+        UNCHANGED, description="As a whole.", examples=[{"whole_school": True}]
+    )
 
 
 class Audience(Document):

@@ -15,6 +15,7 @@ from itschool_api.events.repository import Events, lasting
 from itschool_api.events.schemas import Audience, Event, EventChanges, EventPage, NewEvent
 from itschool_api.families import service as families
 from itschool_api.pagination import Order, Slice
+from itschool_api.preconditions import Precondition
 from itschool_api.schools import service as schools
 
 _ORDER = Order((models.Event.begins_at, models.Event.id))
@@ -45,13 +46,24 @@ async def add_event(session: AsyncSession, school_id: UUID, form: NewEvent, *, b
 
 
 async def change_event(
-    session: AsyncSession, school_id: UUID, event_id: UUID, form: EventChanges
+    session: AsyncSession,
+    school_id: UUID,
+    event_id: UUID,
+    changes: EventChanges,
+    precondition: Precondition,
 ) -> Event:
-    """Make an event what the form says.
+    """Change what the form says of an event.
 
-    Raises `EventNotFound`, `families.ClassGroupNotFound`, `families.StudentNotFound`.
+    Raises `EventNotFound`, `families.ClassGroupNotFound`, `families.StudentNotFound`,
+    `ValidationFailed` where the whole would be no event, and what the precondition raises.
     """
     event = await _locked(session, school_id, event_id)
+    query = Events(session, school_id).selected().where(models.Event.id == event_id)
+    row = (await session.execute(query)).one()
+    present = _event(row, row.class_group_ids, row.student_ids)
+    precondition.hold(present)
+    facts = present.model_dump(include=set(NewEvent.model_fields))
+    form = errors.filled_in(NewEvent, facts | changes.given())
     for name, fact in (await _facts(session, school_id, form)).items():
         setattr(event, name, fact)
     await session.flush()

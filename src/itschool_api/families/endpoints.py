@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Security
 
-from itschool_api import errors
+from itschool_api import errors, preconditions
 from itschool_api.auth import limits
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
@@ -38,6 +38,7 @@ from itschool_api.families.schemas import (
     StudentPage,
 )
 from itschool_api.pagination import InvalidCursor, Wanted, Words
+from itschool_api.preconditions import MadeFrom
 from itschool_api.schools.service import NoSchoolYear, SchoolYearNotFound
 
 router = APIRouter(prefix="/v1", tags=["people"])
@@ -100,17 +101,24 @@ async def read_student(session: Transaction, caller: StudentReader, student_id: 
     return await service.read_student(session, caller, student_id)
 
 
-@router.put(
+@router.patch(
     "/students/{student_id}",
     responses=errors.responses(
-        service.StudentNotFound, service.StudentKeyTaken, changes.PersonErased
+        service.StudentNotFound,
+        service.StudentKeyTaken,
+        changes.PersonErased,
+        *preconditions.REFUSALS,
     ),
 )
 async def change_student(
-    session: Transaction, caller: PeopleWriter, student_id: UUID, form: StudentChanges
+    session: Transaction,
+    caller: PeopleWriter,
+    student_id: UUID,
+    form: StudentChanges,
+    made_from: MadeFrom,
 ) -> Student:
     """Correct a student's names, birth date, or number in your own system."""
-    return await changes.change_student(session, caller.school_id, student_id, form)
+    return await changes.change_student(session, caller.school_id, student_id, form, made_from)
 
 
 @router.post("/guardians", status_code=HTTPStatus.CREATED)
@@ -151,18 +159,24 @@ async def read_guardian(session: Transaction, caller: PeopleReader, guardian_id:
     return await guardians.read_guardian(session, caller.school_id, guardian_id)
 
 
-@router.put(
+@router.patch(
     "/guardians/{guardian_id}",
-    responses=errors.responses(guardians.GuardianNotFound, changes.PersonErased),
+    responses=errors.responses(
+        guardians.GuardianNotFound, changes.PersonErased, *preconditions.REFUSALS
+    ),
 )
 async def change_guardian(
-    session: Transaction, caller: PeopleWriter, guardian_id: UUID, form: GuardianChanges
+    session: Transaction,
+    caller: PeopleWriter,
+    guardian_id: UUID,
+    form: GuardianChanges,
+    made_from: MadeFrom,
 ) -> Guardian:
     """Correct a guardian's names, and how the school reaches them.
 
     Their login is theirs and stays as it is: see `PUT /v1/guardians/{guardian_id}/login`.
     """
-    return await changes.change_guardian(session, caller.school_id, guardian_id, form)
+    return await changes.change_guardian(session, caller.school_id, guardian_id, form, made_from)
 
 
 @router.post(
@@ -240,15 +254,21 @@ async def read_family(session: Transaction, caller: PeopleReader, family_id: UUI
     return await service.read_family(session, caller.school_id, family_id)
 
 
-@router.put(
+@router.patch(
     "/families/{family_id}",
-    responses=errors.responses(service.FamilyNotFound, changes.PersonErased),
+    responses=errors.responses(
+        service.FamilyNotFound, changes.PersonErased, *preconditions.REFUSALS
+    ),
 )
 async def change_family(
-    session: Transaction, caller: PeopleWriter, family_id: UUID, form: FamilyChanges
+    session: Transaction,
+    caller: PeopleWriter,
+    family_id: UUID,
+    form: FamilyChanges,
+    made_from: MadeFrom,
 ) -> Family:
     """Correct a family's name, address, or language; issued invoices stay as they are."""
-    return await changes.change_family(session, caller.school_id, family_id, form)
+    return await changes.change_family(session, caller.school_id, family_id, form, made_from)
 
 
 @router.post(
@@ -265,17 +285,31 @@ async def create_guardianship(
     return await guardians.add_guardianship(session, caller.school_id, form)
 
 
-@router.put(
+@router.get(
     "/guardianships/{guardianship_id}", responses=errors.responses(guardians.GuardianshipNotFound)
+)
+async def read_guardianship(
+    session: Transaction, caller: PeopleReader, guardianship_id: UUID
+) -> Guardianship:
+    """Read a guardianship."""
+    return await guardians.read_guardianship(session, caller.school_id, guardianship_id)
+
+
+@router.patch(
+    "/guardianships/{guardianship_id}",
+    responses=errors.responses(guardians.GuardianshipNotFound, *preconditions.REFUSALS),
 )
 async def change_guardianship(
     session: Transaction,
     caller: PeopleWriter,
     guardianship_id: UUID,
     changes: GuardianshipChanges,
+    made_from: MadeFrom,
 ) -> Guardianship:
     """Change what a guardian sees, or end it; it counts from their next request on."""
-    return await guardians.change_guardianship(session, caller.school_id, guardianship_id, changes)
+    return await guardians.change_guardianship(
+        session, caller.school_id, guardianship_id, changes, made_from
+    )
 
 
 @router.get("/guardianships", responses=errors.responses(InvalidCursor))

@@ -23,6 +23,7 @@ from itschool_api.families.schemas import (
 from itschool_api.families.schemas import Guardianship as GuardianshipDocument
 from itschool_api.families.service import StudentNotInFamily
 from itschool_api.pagination import Order, Slice
+from itschool_api.preconditions import Precondition
 from itschool_api.schools import service as schools
 
 
@@ -113,18 +114,33 @@ async def add_guardianship(
     return GuardianshipDocument.model_validate(link)
 
 
+async def read_guardianship(
+    session: AsyncSession, school_id: UUID, guardianship_id: UUID
+) -> GuardianshipDocument:
+    """Return a guardianship; raises `GuardianshipNotFound`."""
+    link = await session.get(Guardianship, (school_id, guardianship_id))
+    if link is None:
+        raise GuardianshipNotFound
+    return GuardianshipDocument.model_validate(link)
+
+
 async def change_guardianship(
-    session: AsyncSession, school_id: UUID, guardianship_id: UUID, changes: GuardianshipChanges
+    session: AsyncSession,
+    school_id: UUID,
+    guardianship_id: UUID,
+    changes: GuardianshipChanges,
+    precondition: Precondition,
 ) -> GuardianshipDocument:
     """Change what a guardian sees, from the next request on.
 
-    Raises `GuardianshipNotFound`.
+    Raises `GuardianshipNotFound`, and what the precondition raises.
     """
     link = await session.get(Guardianship, (school_id, guardianship_id), with_for_update=True)
     if link is None:
         raise GuardianshipNotFound
-    link.sees_money = changes.sees_money
-    link.ends_on = changes.ends_on
+    precondition.hold(GuardianshipDocument.model_validate(link))
+    for name, value in changes.given().items():
+        setattr(link, name, value)
     # An end before the beginning means that it never counts.
     if link.ends_on and link.ends_on < link.starts_on:
         link.starts_on = link.ends_on

@@ -8,6 +8,8 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from itschool_api.contract import (
+    UNCHANGED,
+    Changes,
     Day,
     Document,
     Email,
@@ -77,15 +79,15 @@ class Departure(Form):
     )
 
 
-class StudentChanges(Form):
-    """What a student is called from now on."""
+class StudentChanges(Changes):
+    """What a student is called from now on; what is left out stays."""
 
-    first_name: Name = Field(examples=["Noor"])
-    last_name: Name = Field(examples=["Peeters"])
+    first_name: Name = Field(UNCHANGED, examples=["Noor"])
+    last_name: Name = Field(UNCHANGED, examples=["Peeters"])
     external_key: ExternalKey | None = Field(
-        description="The student's number in your own system.", examples=["2026-0815"]
+        UNCHANGED, description="The student's number in your own system.", examples=["2026-0815"]
     )
-    birth_date: Day | None = Field(examples=["2017-05-12"])
+    birth_date: Day | None = Field(UNCHANGED, examples=["2017-05-12"])
 
 
 class StudentPage(Page[Student]):
@@ -123,14 +125,14 @@ class Guardian(Document):
     )
 
 
-class GuardianChanges(Form):
-    """How the school reaches a guardian from now on; their login stays as it is."""
+class GuardianChanges(Changes):
+    """How the school reaches a guardian from now on; what is left out stays, and so does the login."""
 
-    first_name: Name = Field(examples=["An"])
-    last_name: Name = Field(examples=["Peeters"])
-    email: Email | None = Field(examples=["an.peeters@example.org"])
-    phone: Phone | None = Field(examples=["+32 2 555 01 23"])
-    language: Language = Field(description="fr, nl, de or en.", examples=["nl"])
+    first_name: Name = Field(UNCHANGED, examples=["An"])
+    last_name: Name = Field(UNCHANGED, examples=["Peeters"])
+    email: Email | None = Field(UNCHANGED, examples=["an.peeters@example.org"])
+    phone: Phone | None = Field(UNCHANGED, examples=["+32 2 555 01 23"])
+    language: Language = Field(UNCHANGED, description="fr, nl, de or en.", examples=["nl"])
 
 
 class GuardianPage(Page[Guardian]):
@@ -181,14 +183,16 @@ class Family(Document):
     students: list[FamilyStudent] = Field(max_length=100)
 
 
-class FamilyChanges(Form):
-    """Whom a family's invoices are addressed to from now on, and where."""
+class FamilyChanges(Changes):
+    """Whom a family's invoices are addressed to, and where; what is left out stays."""
 
-    name: Name = Field(description="Whom invoices are addressed to.", examples=["Famille Peeters"])
-    language: Language = Field(description="Language of its invoices.", examples=["fr"])
-    street: ShortText | None = Field(examples=["Rue de la Loi 1"])
-    postal_code: ShortText | None = Field(examples=["1000"])
-    city: ShortText | None = Field(examples=["Bruxelles"])
+    name: Name = Field(
+        UNCHANGED, description="Whom invoices are addressed to.", examples=["Famille Peeters"]
+    )
+    language: Language = Field(UNCHANGED, description="Language of its invoices.", examples=["fr"])
+    street: ShortText | None = Field(UNCHANGED, examples=["Rue de la Loi 1"])
+    postal_code: ShortText | None = Field(UNCHANGED, examples=["1000"])
+    city: ShortText | None = Field(UNCHANGED, examples=["Bruxelles"])
 
 
 class FamilyPage(Page[Family]):
@@ -212,11 +216,11 @@ class NewGuardianship(Form):
         return self
 
 
-class GuardianshipChanges(Form):
-    """What may change of a guardianship."""
+class GuardianshipChanges(Changes):
+    """What may change of a guardianship; what is left out stays."""
 
-    sees_money: Flag
-    ends_on: Day | None = Field(description="The last day that counts; null: no end.")
+    sees_money: Flag = UNCHANGED
+    ends_on: Day | None = Field(UNCHANGED, description="The last day that counts; null: no end.")
 
 
 class Guardianship(Document):

@@ -186,7 +186,7 @@ async def change_guardian_login(
     With another e-mail address the login begins anew: password and sessions end, and an invitation
     goes to the new address. A second factor stays; the operator resets one that is lost.
 
-    What you know of a guardian to reach them is changed with `PUT /v1/guardians/{guardian_id}`, and
+    What you know of a guardian to reach them is changed with `PATCH /v1/guardians/{guardian_id}`, and
     touches no login.
     """
     return await logins.change_guardian_login(session, caller, guardian_id, changes)
