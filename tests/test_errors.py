@@ -49,6 +49,15 @@ async def test_an_address_with_a_slash_too_many_leads_nowhere(
         assert "evil" not in f"{answer.headers} {answer.text}"
 
 
+async def test_a_refusal_of_a_form_speaks_to_people(client: AsyncClient) -> None:
+    """Neither the name of an exception's class nor a regular expression tells anybody anything."""
+    answer = await client.post("/v1/auth/login-tokens", json={"email": "an.example.org"})
+    (fault,) = problem(answer, 422, "validation-failed")["errors"]
+
+    assert fault["pointer"] == "/email"
+    assert fault["detail"] == "must be written like an@example.org"
+
+
 async def test_a_wrong_method_is_a_problem_that_tells_the_right_ones(client: AsyncClient) -> None:
     answer = await client.patch("/v1/wallets")
 

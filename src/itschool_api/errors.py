@@ -268,6 +268,6 @@ def _fault(error: Mapping[str, Any]) -> Fault:
         pointer = "".join(f"/{part}" for part in escaped)
     else:
         pointer = str(rest[0]) if rest else ""
-    return Fault(
-        location=location, pointer=pointer[:500], code=error["type"], detail=error["msg"][:1000]
-    )
+    # Pydantic names the class of an exception before its words.
+    detail = error["msg"].removeprefix("Value error, ")
+    return Fault(location=location, pointer=pointer[:500], code=error["type"], detail=detail[:1000])

@@ -302,6 +302,7 @@ async def test_the_present_password_is_asked_for_and_cannot_be_guessed(school: S
         ("password", 422),
         ("PassWord1", 422),
         ("iloveyou1", 422),
+        ("passwordpassword", 422),
         ("  blanks at both ends  ", 200),
         (" " * 12, 422),
         (" \t\u00a0\u3000 \u2003  ", 422),
@@ -333,6 +334,41 @@ async def test_the_user_name_is_no_password(school: School) -> None:
     _, name, client = await school.user(Role.GUARDIAN)
     answer = await client.put(
         "/v1/me/password", json={"new_password": name, "current_password": PASSWORD}
+    )
+
+    problem(answer, 422, "common-password")
+
+
+@pytest.mark.parametrize(
+    ("password", "guessable"),
+    [
+        ("lea.vandenbossche", True),
+        ("Vandenbossche1", True),
+        ("vandenbossche2018", True),
+        ("Léa-vandenBossche!", True),
+        ("lea12345", True),
+        ("iT-School2026", True),
+        ("bienvenue2026", True),
+        ("vandenbossche84729163", False),
+        ("lea mange une pomme", False),
+        ("school bus in the rain", False),
+        ("trois petits chats", False),
+    ],
+)
+def test_a_password_made_of_ones_own_name_or_the_platforms_is_refused(
+    password: str, *, guessable: bool
+) -> None:
+    """SEC-15: what a stranger tries first (6.2.11)."""
+    known = ("lea.vandenbossche", "Léa", "Van den Bossche", "lea@example.org")
+
+    assert passwords.is_guessable(password, known) is guessable
+
+
+async def test_a_password_made_of_the_user_name_is_refused(school: School) -> None:
+    """SEC-15."""
+    _, name, client = await school.user(Role.GUARDIAN)
+    answer = await client.put(
+        "/v1/me/password", json={"new_password": f"{name}2026", "current_password": PASSWORD}
     )
 
     problem(answer, 422, "common-password")

@@ -37,8 +37,10 @@ def test_when_it_is_ready_it_says_in_one_line_where_and_for_whom(demo: Demo) -> 
         "api_key",
         "coda_file",
         "parent",
+        "teacher",
         "manager",
         "accountant",
+        "admin",
     }
     assert demo.ready["url"] == f"http://127.0.0.1:{demo.port}"
     assert Path(demo.ready["coda_file"]) == demo.folder / "data" / "next.cod"
@@ -65,8 +67,10 @@ def test_it_has_two_schools_with_300_families_400_students_and_600_invoices(demo
     ("who", "scope"),
     [
         ("parent", "invoices:pay"),
+        ("teacher", "events:read"),
         ("manager", "people:write"),
         ("accountant", "bank-statements:write"),
+        ("admin", "audit:read"),
     ],
 )
 def test_who_is_told_to_can_log_in(demo: Demo, who: str, scope: str) -> None:

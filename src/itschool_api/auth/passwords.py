@@ -5,7 +5,8 @@ about 20 ms of CPU: call it by `in_thread`.
 """
 
 import asyncio
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
@@ -18,6 +19,14 @@ LONGEST: Final = 128
 _COMMON: Final = frozenset(
     password for password in FREQUENCY_LISTS["passwords"] if len(password) >= SHORTEST
 )
+# Beside a person's own names, these make a password that a stranger tries first.
+_CONTEXT_WORDS: Final = (
+    *("itschool", "school", "ecole", "schule", "college", "institut", "basisschool"),
+    *("parent", "ouder", "eltern", "teacher", "leerkracht", "admin", "manager"),
+    *("password", "motdepasse", "wachtwoord", "passwort", "welcome", "bienvenue", "welkom"),
+    *("willkommen", "azerty", "qwerty"),
+)
+_SHORTEST_WORD: Final = 3
 
 _context = CryptContext(
     schemes=["argon2"],
@@ -64,5 +73,32 @@ def verified(password: str, stored: str | None) -> tuple[bool, str | None]:
 
 
 def is_common(password: str) -> bool:
-    """Tell whether `password` is among the commonest (OWASP ASVS 5.0, 6.2.4)."""
-    return password.lower() in _COMMON
+    """Tell whether `password` is among the commonest (OWASP ASVS 5.0, 6.2.4), or one repeated."""
+    lowered = password.lower()
+    repeated = lowered[: (lowered + lowered).find(lowered, 1)]
+    return lowered in _COMMON or repeated in _COMMON
+
+
+def is_guessable(password: str, known: Iterable[str]) -> bool:
+    """Tell whether `password` is little more than the names in `known`, or the platform's words.
+
+    Those words are no secret (OWASP ASVS 5.0, 6.2.11): what is left without them must be more than
+    a few signs, or than a year. Accents, case and punctuation do not count.
+    """
+    words = {_folded(part) for text in known for part in (text, *_parts(text))}
+    text = rest = _folded(password)
+    for word in sorted(words.union(_CONTEXT_WORDS), key=len, reverse=True):
+        if len(word) >= _SHORTEST_WORD:
+            rest = rest.replace(word, "")
+    if rest == text:
+        return False
+    return len(rest) < SHORTEST // 2 or (rest.isdecimal() and len(rest) < SHORTEST)
+
+
+def _parts(text: str) -> list[str]:
+    return "".join(sign if sign.isalnum() else " " for sign in text).split()
+
+
+def _folded(text: str) -> str:
+    """Return the letters and digits of `text`, small and without accents."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text.casefold())))

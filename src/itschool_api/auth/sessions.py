@@ -32,7 +32,7 @@ class InvalidGrant(errors.BadRequest):
 
 
 class CommonPassword(errors.Unprocessable):
-    """This password is among the commonest: choose another."""
+    """This password is too easy to guess, common or made of your own name: choose another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,8 @@ async def set_password(
     if known:
         # Who is logged in is at home: guesses of strangers elsewhere do not hold them up.
         await limits.refuse_guessing(session, account, address, spared=True)
-    acceptable = not passwords.is_common(new) and new.lower() != account
+    names = (account, user.first_name, user.last_name, user.email or "")
+    acceptable = not passwords.is_common(new) and not passwords.is_guessable(new, names)
     async with released(session, caller.school_id):
         right = True
         if known:

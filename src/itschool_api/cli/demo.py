@@ -29,7 +29,7 @@ from itschool_api.app import create_app
 from itschool_api.cli import runtime
 from itschool_api.database import APPLICATION_ROLE
 from itschool_api.demo import mailbox
-from itschool_api.demo.filling import ACCOUNTANT, MANAGER, PARENT, fill
+from itschool_api.demo.filling import ACCOUNTANT, ADMIN, MANAGER, PARENT, TEACHER, fill
 from itschool_api.demo.folder import Folder, FolderRefused, held
 from itschool_api.demo.people import Login
 from itschool_api.settings import Settings
@@ -273,8 +273,10 @@ def _print_json(url: str, api_key: str, folder: Folder) -> None:
         "api_key": api_key,
         "coda_file": str(folder.next_file),
         "parent": _login(PARENT),
+        "teacher": _login(TEACHER),
         "manager": _login(MANAGER),
         "accountant": _login(ACCOUNTANT),
+        "admin": _login(ADMIN),
     }
     typer.echo(json.dumps(ready))
 
@@ -293,8 +295,10 @@ The demonstration runs; Ctrl-C ends it. Its data stay in {folder.path}.
   Mailbox         {url}/demo/mails   (all e-mails stay here)
 
   Parent          {PARENT.user_name} / {PARENT.password}   (two children, 2 invoices to pay)
+  Teacher         {TEACHER.user_name} / {TEACHER.password}
   Manager         {MANAGER.user_name} / {MANAGER.password}
   Accountant      {ACCOUNTANT.user_name} / {ACCOUNTANT.password}
+  Admin           {ADMIN.user_name} / {ADMIN.password}   (members, API keys, audit trail, privacy)
 
 Post the bank's next file, and the parent's wallet and an invoice are paid (once: posted again it
 changes nothing; remove {folder.path} to begin anew):

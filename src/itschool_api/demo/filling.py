@@ -26,8 +26,10 @@ from itschool_api.wallets import service as wallets
 # Published on purpose: whoever tries the demonstration reads them in its documentation.
 _PASSWORD = "try-the-school"  # noqa: S105
 PARENT = Login("parent", _PASSWORD)
+TEACHER = Login("teacher", _PASSWORD)
 MANAGER = Login("manager", _PASSWORD)
 ACCOUNTANT = Login("accountant", _PASSWORD)
+ADMIN = Login("admin", _PASSWORD)
 _KEY_SCOPES = (Scope.BANK_STATEMENTS_READ, Scope.BANK_STATEMENTS_WRITE)
 
 
@@ -60,6 +62,8 @@ async def _fill_school(
         school_id = await _open(session, plan)
         manager = await _hire(session, school_id, plan, Role.MANAGER, MANAGER if known else None)
         await _hire(session, school_id, plan, Role.ACCOUNTANT, ACCOUNTANT if known else None)
+        await _hire(session, school_id, plan, Role.TEACHER, TEACHER if known else None)
+        await _hire(session, school_id, plan, Role.ADMIN, ADMIN if known else None)
         today = await schools.today(session, school_id)
         everybody = await people.settle(
             session,

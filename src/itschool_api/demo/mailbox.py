@@ -54,8 +54,9 @@ def router(folder: Path) -> APIRouter:
     @made.get("")
     async def list_kept_mails() -> KeptMails:
         """List the mails, newest first."""
-        kept = [_described(path) for path in _files(folder)]
-        return KeptMails(items=sorted(kept, key=lambda mail: mail.at, reverse=True))
+        # By when they were kept: a mail's own date has no fraction of a second.
+        files = sorted(_files(folder), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return KeptMails(items=[_described(path) for path in files])
 
     @made.get("/{name}")
     async def read_kept_mail(name: str) -> Response:

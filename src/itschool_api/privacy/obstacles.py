@@ -90,7 +90,7 @@ async def _wallet_not_empty(session: AsyncSession, circle: Circle) -> Obstacle |
         return None
     return Obstacle(
         code="wallet-not-empty",
-        detail=f"{euros(Cents(int(cents)))} are in the wallets: pay them back, or have them paid.",
+        detail=f"{euros(Cents(int(cents)))} € are in the wallets: pay them back, or have them paid.",
     )
 
 

@@ -88,7 +88,7 @@ async def import_roll(
     if roll.findings.has_errors:
         count = report.errors
         raise RollHasErrors(
-            f"{count} {'error' if count == 1 else 'errors'}; ?preview=true shows all findings.",
+            f"{count} {'error' if count == 1 else 'errors'}; a preview shows all findings, warnings too.",
             errors=reports.faults(roll.findings),
         )
     if plan.is_empty:
