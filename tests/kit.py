@@ -40,7 +40,8 @@ def belgian_iban() -> str:
 def client_of(app: FastAPI, token: str | None = None) -> AsyncClient:
     """Return a client at an address of its own, so that limits do not meet."""
     address = ".".join(str(1 + secrets.randbelow(250)) for _ in range(4))
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    # Tests read English; tests/test_languages.py reads the others.
+    headers = {"Accept-Language": "en"} | ({"Authorization": f"Bearer {token}"} if token else {})
     return AsyncClient(
         transport=ASGITransport(app, raise_app_exceptions=False, client=(address, 1)),
         base_url="https://api.example.org",

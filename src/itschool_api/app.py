@@ -25,6 +25,8 @@ from itschool_api import (
     pagination,
     parameters,
     preconditions,
+    problems,
+    wording,
 )
 from itschool_api.audit import endpoints as audit_endpoints
 from itschool_api.auth import endpoints as auth_endpoints
@@ -116,6 +118,7 @@ def create_app(
         if url is None:
             raise RuntimeError("no database: set DATABASE_URL, or serve with `itschool serve`")
         engine = create_engine(url, pool_size=settings.database_pool_size)
+        wording.load()
         state = app.state
         state.sessions = create_sessions(engine)
         secret = settings.secret_key.get_secret_value()
@@ -159,6 +162,7 @@ def create_app(
     for router in _ROUTERS:
         app.include_router(router, dependencies=[known_alone])
     app.include_router(docs.router)
+    app.include_router(problems.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app
 

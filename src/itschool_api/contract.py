@@ -17,6 +17,7 @@ from pydantic import (
     Strict,
     StringConstraints,
 )
+from pydantic_core import PydanticCustomError
 
 BIGGEST_AMOUNT_CENTS = 100_000_000_00
 
@@ -24,7 +25,7 @@ BIGGEST_AMOUNT_CENTS = 100_000_000_00
 _BLANKS: Final = r"[\t-\r ]*"
 LINE: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_BLANKS}$"
 _LINES: Final = rf"^{_BLANKS}[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*{_BLANKS}$"
-_MAILBOX: Final = r"[^@\s<>,;\"\x00-\x1f\x7f]+"
+_MAILBOX: Final = r'[^@\s<>,;"\x00-\x1f\x7f]+'
 _EMAIL: Final = rf"{_MAILBOX}@{_MAILBOX}\.{_MAILBOX}"
 _INK: Final = r"[^\x00-\x20\x7f\x85\xa0]"  # no blank
 _NAME: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_INK}[^\x00-\x1f\x7f]*{_BLANKS}$"
@@ -65,10 +66,24 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
+def exactly_one_of(*fields: str) -> PydanticCustomError:
+    """Return the fault of a form that fills in none of these fields, or several."""
+    return PydanticCustomError(
+        "exactly_one_of", "give exactly one of {fields}", {"fields": ", ".join(fields)}
+    )
+
+
+def not_before(first: str, last: str) -> PydanticCustomError:
+    """Return the fault of a form whose period ends before it begins."""
+    return PydanticCustomError(
+        "not_before", "{last} must not lie before {first}", {"first": first, "last": last}
+    )
+
+
 def _printable(text: str) -> str:
     """Return `text`; raises `ValueError` for control characters (PostgreSQL stores no NUL)."""
     if any(character < " " and character not in "\n\t" for character in text) or "\x7f" in text:
-        raise ValueError("must not contain control characters")
+        raise PydanticCustomError("control_characters", "must not contain control characters")
     return text
 
 
@@ -81,13 +96,13 @@ def line(text: str) -> str:
     """Return `text` without blanks at its ends; raises `ValueError` for more than one line."""
     text = _printable(text.strip())
     if "\n" in text or "\t" in text:
-        raise ValueError("must be one line")
+        raise PydanticCustomError("several_lines", "must be one line")
     return text
 
 
 def _name(text: str) -> str:
     if not (text := line(text)):
-        raise ValueError("must not be blank")
+        raise PydanticCustomError("blank", "must not be blank")
     return text
 
 
@@ -100,14 +115,18 @@ def _written_as(pattern: str, example: str) -> BeforeValidator:
             return value
         if isinstance(value, date):
             return value
-        raise ValueError(f"must be written like {example}, within the years 1900 to 2199")
+        raise PydanticCustomError(
+            "not_written_so",
+            "must be written like {example}, within the years 1900 to 2199",
+            {"example": example},
+        )
 
     return BeforeValidator(check)
 
 
 def _email(text: str) -> str:
     if not re.fullmatch(_EMAIL, text):
-        raise ValueError("must be written like an@example.org")
+        raise PydanticCustomError("not_an_email", "must be written like an@example.org")
     return text
 
 

@@ -18,7 +18,8 @@ The tree, of which every package grows its own leaves::
     ├── InternalError       500
     └── Unavailable         503
 
-A leaf's docstring is the problem's title, its name in kebab-case the problem's code. Nothing here
+A leaf's docstring is the problem's title in English, its name in kebab-case the problem's code;
+titles in other languages, what each problem means and what to do stand in `wording`. Nothing here
 knows what a school is.
 """
 
@@ -32,6 +33,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from structlog.contextvars import get_contextvars
+
+from itschool_api import languages, wording
+from itschool_api.languages import Language
 
 MEDIA_TYPE = "application/problem+json"
 _Form = TypeVar("_Form", bound=BaseModel)
@@ -53,7 +57,7 @@ class Fault(BaseModel):
     )
     code: str = Field(max_length=100, description="Stable code.", examples=["greater_than"])
     detail: str = Field(
-        max_length=1000, description="For people.", examples=["Input should be greater than 0"]
+        max_length=1000, description="For people.", examples=["This must be more than 0."]
     )
 
 
@@ -68,7 +72,9 @@ class Problem(BaseModel):
         examples=["/problems/wallet-not-found"],
     )
     title: str = Field(
-        max_length=300, description="The kind of problem, for people.", examples=["No such wallet."]
+        max_length=300,
+        description="The kind of problem, for people, in the language of `Content-Language`.",
+        examples=["There is no such wallet, or it is not yours to see."],
     )
     status: int = Field(ge=400, le=599, description="HTTP status code.", examples=[404])
     detail: str | None = Field(
@@ -84,7 +90,9 @@ class Problem(BaseModel):
         None, max_length=100, description="Token requests only: RFC 6749 section 5.2 code."
     )
     error_description: str | None = Field(
-        None, max_length=500, description="Token requests only: RFC 6749 section 5.2 text."
+        None,
+        max_length=500,
+        description="Token requests only: RFC 6749 section 5.2 text, in English.",
     )
 
 
@@ -200,20 +208,27 @@ _BY_STATUS: dict[int, type[Refusal]] = {
 
 
 def response(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the problem document of a refusal."""
+    """Return the problem document of a refusal, in the caller's language."""
+    language = languages.current()
+    faults: list[Fault] = refusal.members.get("errors", [])
     problem = Problem(
         type=f"/problems/{refusal.code()}",
-        title=refusal.title(),
+        title=wording.title(refusal.code(), refusal.title(), language),
         status=refusal.status,
-        detail=refusal.detail,
+        detail=wording.detail(refusal.detail, language) if refusal.detail else None,
         request_id=get_contextvars().get("request_id"),
-        **refusal.members,
+        **refusal.members | {"errors": [_translated(fault, language) for fault in faults] or None},
     )
     return Response(
         problem.model_dump_json(exclude_none=True),
         status_code=refusal.status,
         media_type=MEDIA_TYPE,
-        headers={**refusal.headers, **(headers or {})},
+        headers={
+            "Content-Language": language,
+            "Vary": languages.VARY,
+            **refusal.headers,
+            **(headers or {}),
+        },
     )
 
 
@@ -249,12 +264,17 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _malformed(_: Request, error: RequestValidationError) -> Response:
-        return response(ValidationFailed(errors=[_fault(each) for each in error.errors()][:1000]))
+        faults = [_fault(each) for each in error.errors()[:1000]]
+        return response(ValidationFailed(errors=faults))
 
     @app.exception_handler(StarletteHTTPException)
     async def _framework(_: Request, error: StarletteHTTPException) -> Response:
         refusal = _BY_STATUS.get(error.status_code, BadRequest)
         return response(refusal(), headers=error.headers)
+
+
+def _translated(fault: Fault, language: Language) -> Fault:
+    return fault.model_copy(update={"detail": wording.detail(fault.detail, language)})
 
 
 def _fault(error: Mapping[str, Any]) -> Fault:
@@ -268,6 +288,5 @@ def _fault(error: Mapping[str, Any]) -> Fault:
         pointer = "".join(f"/{part}" for part in escaped)
     else:
         pointer = str(rest[0]) if rest else ""
-    # Pydantic names the class of an exception before its words.
-    detail = error["msg"].removeprefix("Value error, ")
+    detail = wording.fault(error["type"], error.get("ctx", {}), languages.current())
     return Fault(location=location, pointer=pointer[:500], code=error["type"], detail=detail[:1000])

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils.compat import uuid7
 
-from itschool_api import errors, logs
+from itschool_api import errors, languages, logs
 
 _log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -31,7 +31,7 @@ _SAFETY_HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 # What an answer to a listed origin shows to scripts, beside the few that browsers always show.
-_EXPOSED: Final = "Content-Disposition, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id"
+_EXPOSED: Final = "Content-Disposition, Content-Language, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id"
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Accept, Accept-Language, Authorization, Content-Type, "
@@ -61,6 +61,7 @@ class RequestContext:
         request_id = wished if _REQUEST_ID.fullmatch(wished) else uuid7().hex
         clear_contextvars()
         bind_contextvars(request_id=request_id)
+        languages.listen(asked.get("accept-language", ""))
         status = 0
         started = time.perf_counter()
 

@@ -37,9 +37,9 @@ class KnownAlone:
         known = self._known.get(route.name) or self._known.setdefault(route.name, _named(route))
         given = [name for name, _ in request.query_params.multi_items()]
         faults = [
-            _fault(name, "unknown_parameter", "This operation has no such parameter")
+            _fault(name, "unknown_parameter", "This operation has no such parameter.")
             if name not in known
-            else _fault(name, "repeated_parameter", "It may be given once")
+            else _fault(name, "repeated_parameter", "It may be given once.")
             for name in dict.fromkeys(given)
             if name not in known or (given.count(name) > 1 and not known[name])
         ]

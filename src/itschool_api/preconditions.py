@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from itschool_api import errors
+from itschool_api import errors, languages, wording
 
 LONGEST: Final = 1000
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e]*")')
@@ -130,10 +130,11 @@ def _is_known(tag: str, known: str) -> bool:
 
 
 def _too_long() -> errors.ValidationFailed:
+    code = "string_too_long"
     fault = errors.Fault(
         location="header",
         pointer="If-None-Match",
-        code="string_too_long",
-        detail=f"String should have at most {LONGEST} characters",
+        code=code,
+        detail=wording.fault(code, {"max_length": LONGEST}, languages.current()),
     )
     return errors.ValidationFailed(errors=[fault])

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import typst
 from babel.dates import format_date
 
-Language = Literal["fr", "nl", "de", "en"]
+from itschool_api.languages import Language
 
 REGIONS: Final[dict[Language, str]] = {"fr": "BE", "nl": "BE", "de": "BE", "en": "GB"}
 # Archival and accessible: kept for years, and read aloud to who cannot see it.

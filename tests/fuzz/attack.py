@@ -259,7 +259,7 @@ def _is_rule(case: Case[Any], response: Any) -> bool:
     code = problem.get("type", "").removeprefix("/problems/")
     if code == "validation-failed":
         return all(
-            fault["code"] == "value_error"
+            fault["code"] in {"exactly_one_of", "not_before", "too_much_money"}
             and fault["location"] == "body"
             and isinstance(_at(case.body, fault["pointer"]), dict)
             for fault in problem["errors"]

@@ -23,9 +23,10 @@ from itschool_api.invoices.document import (
     Payment,
     render,
 )
+from itschool_api.languages import Language
 from itschool_api.money import Cents
 from itschool_api.references import issue
-from itschool_api.typesetting import Language, Letterhead
+from itschool_api.typesetting import Letterhead
 
 REFERENCE = issue(909337554)
 PAYLOAD = epc.payload(

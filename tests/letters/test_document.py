@@ -12,9 +12,10 @@ from PIL import Image
 from pypdf import PdfReader
 from pypdf.generic import StreamObject
 
+from itschool_api.languages import Language
 from itschool_api.letters import document as documents
 from itschool_api.letters.document import Letter, Letters, render
-from itschool_api.typesetting import Language, Letterhead
+from itschool_api.typesetting import Letterhead
 
 URL = "https://app.ecole-saint-exupery.example/connexion"
 TOKEN = "ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ234567"

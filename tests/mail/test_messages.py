@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from itschool_api.languages import Language
 from itschool_api.mail.messages import (
     WITH_TOKEN,
     InvalidMail,
     Kind,
-    Language,
     Login,
     Occasion,
     write,

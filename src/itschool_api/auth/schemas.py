@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from itschool_api.auth import passwords
 from itschool_api.auth.caller import KEY_SCOPES, Scope
@@ -22,7 +23,7 @@ class Transport(StrEnum):
 
 def _more_than_blanks(password: str) -> str:
     if not password.strip():
-        raise ValueError("must be more than blanks")
+        raise PydanticCustomError("blank", "must be more than blanks")
     return password
 
 
@@ -50,7 +51,7 @@ MailedToken = Annotated[
 
 def _for_keys(scope: Scope) -> Scope:
     if scope not in KEY_SCOPES:
-        raise ValueError("is for people only")
+        raise PydanticCustomError("for_people_only", "is for people only")
     return scope
 
 

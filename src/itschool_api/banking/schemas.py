@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from itschool_api.banking.matching import Cause, State
-from itschool_api.contract import Document, Form, PositiveCents
+from itschool_api.contract import Document, Form, PositiveCents, exactly_one_of
 from itschool_api.pagination import Page
 
 MOST_STATEMENTS = 10_000
@@ -166,7 +166,7 @@ class NewAllocation(Form):
     @model_validator(mode="after")
     def _one_target(self) -> Self:
         if (self.wallet_id is None) == (self.invoice_id is None):
-            raise ValueError("name either a wallet_id or an invoice_id")
+            raise exactly_one_of("wallet_id", "invoice_id")
         return self
 
 

@@ -46,7 +46,8 @@ def client_of(url: str, api_key: str) -> Iterator[httpx2.Client]:
         raise typer.BadParameter("it begins with https:// or http://", param_hint="--url")
     if not (key.isascii() and key.isprintable()):
         raise typer.BadParameter("this is no API key", param_hint="--api-key")
-    headers = {"Authorization": f"Bearer {key}"}
+    # The command line speaks English; so shall what it quotes.
+    headers = {"Authorization": f"Bearer {key}", "Accept-Language": "en"}
     with httpx2.Client(base_url=url.rstrip("/"), headers=headers, timeout=_TIMEOUT) as client:
         yield client
 

@@ -16,6 +16,8 @@ from itschool_api.contract import (
     Instant,
     LongText,
     Name,
+    exactly_one_of,
+    not_before,
 )
 from itschool_api.pagination import Page
 
@@ -35,7 +37,7 @@ class NewAudience(Form):
     @model_validator(mode="after")
     def _either(self) -> Self:
         if self.whole_school == bool(self.class_group_ids or self.student_ids):
-            raise ValueError("name either the whole school, or class groups and students")
+            raise exactly_one_of("whole_school", "class_group_ids + student_ids")
         return self
 
 
@@ -67,10 +69,10 @@ class NewEvent(Form):
             case (None, None, date() as begin, date() as end) if begin <= end:
                 return self
             case (datetime(), datetime(), None, None):
-                raise ValueError("ends_at must not lie before begins_at")
+                raise not_before("begins_at", "ends_at")
             case (None, None, date(), date()):
-                raise ValueError("ends_on must not lie before begins_on")
-        raise ValueError("give begins_at and ends_at, or begins_on and ends_on")
+                raise not_before("begins_on", "ends_on")
+        raise exactly_one_of("begins_at + ends_at", "begins_on + ends_on")
 
 
 class EventChanges(Changes):

@@ -20,6 +20,8 @@ from itschool_api.contract import (
     Name,
     Phone,
     ShortText,
+    exactly_one_of,
+    not_before,
 )
 from itschool_api.pagination import Page
 
@@ -212,7 +214,7 @@ class NewGuardianship(Form):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
-            raise ValueError("ends_on must not lie before starts_on")
+            raise not_before("starts_on", "ends_on")
         return self
 
 
@@ -279,7 +281,7 @@ class NewInvitations(Form):
     @model_validator(mode="after")
     def _either(self) -> Self:
         if self.whole_school == (self.class_group_id is not None):
-            raise ValueError("name either a class group or the whole school")
+            raise exactly_one_of("class_group_id", "whole_school")
         return self
 
 

@@ -16,11 +16,11 @@ from typing import Any, Final, Literal
 from babel.numbers import format_currency, format_decimal
 
 from itschool_api import epc
+from itschool_api.languages import Language
 from itschool_api.money import Cents
 from itschool_api.references import Reference, formatted
 from itschool_api.typesetting import (
     REGIONS,
-    Language,
     Letterhead,
     Typesetter,
     locale_of,

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from itschool_api.auth.caller import Caller
 from itschool_api.families import service as families
 from itschool_api.invoices import document, service
+from itschool_api.languages import Language
 from itschool_api.money import Cents
 from itschool_api.references import Reference
 from itschool_api.schools import service as schools
-from itschool_api.typesetting import Language, Letterhead
+from itschool_api.typesetting import Letterhead
 from itschool_api.wallets import service as wallets
 
 _ADDRESSEE = ("name", "street", "postal_code", "city", "language")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from itschool_api.contract import (
     BIGGEST_AMOUNT_CENTS,
@@ -54,7 +55,11 @@ class NewInvoice(Form):
         # More than this has no place in a QR code, nor in a payment.
         total_cents = sum(line.quantity * line.unit_cents for line in self.lines)
         if total_cents > BIGGEST_AMOUNT_CENTS:
-            raise ValueError(f"the lines must not make more than {BIGGEST_AMOUNT_CENTS} cents")
+            raise PydanticCustomError(
+                "too_much_money",
+                "the lines must not make more than {most_cents} cents",
+                {"most_cents": BIGGEST_AMOUNT_CENTS},
+            )
         return self
 
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 import segno
 from babel.lists import format_list
 
+from itschool_api.languages import Language
 from itschool_api.typesetting import (
     REGIONS,
-    Language,
     Letterhead,
     Typesetter,
     locale_of,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from itschool_api.contract import Flag, Form
+from itschool_api.contract import Flag, Form, exactly_one_of
 
 MOST_LETTERS = 1000
 
@@ -46,5 +46,5 @@ class NewLoginLetters(Form):
     def _one_of_three(self) -> Self:
         told = [self.class_group_id is not None, self.whole_school, self.guardian_ids is not None]
         if sum(told) != 1:
-            raise ValueError("name one of a class group, the whole school, and guardians")
+            raise exactly_one_of("class_group_id", "whole_school", "guardian_ids")
         return self

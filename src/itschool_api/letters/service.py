@@ -19,12 +19,13 @@ from itschool_api.auth.login_tokens import LETTER_LIFE, Grantee
 from itschool_api.families import invitations
 from itschool_api.families import service as families
 from itschool_api.families.invitations import Invitee
+from itschool_api.languages import Language
 from itschool_api.letters.document import Letter, Letters
 from itschool_api.letters.repository import Addresses
 from itschool_api.letters.schemas import MOST_LETTERS, LettersFor, NewLoginLetters
 from itschool_api.mail import messages
 from itschool_api.schools import service as schools
-from itschool_api.typesetting import Language, Letterhead
+from itschool_api.typesetting import Letterhead
 
 _UNKNOWN: Final = ("not_found", "There is no such guardian.")
 _ONE_DAY: Final = timedelta(days=1)

@@ -20,7 +20,7 @@ from email.policy import default
 from email.utils import format_datetime, parseaddr
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -28,7 +28,7 @@ from babel.dates import format_date, format_time
 from babel.lists import format_list
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-Language = Literal["fr", "nl", "de", "en"]
+from itschool_api.languages import Language
 
 
 class Kind(StrEnum):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from itschool_api.auth.caller import Role
 from itschool_api.auth.schemas import MailedToken, Otp, Password, UserName
@@ -15,7 +16,9 @@ from itschool_api.pagination import Page
 
 def _for_staff(role: Role) -> Role:
     if role is Role.GUARDIAN:
-        raise ValueError("comes with being a guardian: invite them, or offer them membership")
+        raise PydanticCustomError(
+            "guardians_role", "comes with being a guardian: invite them, or offer them membership"
+        )
     return role
 
 

@@ -22,6 +22,7 @@ from itschool_api.auth import credentials, login_tokens
 from itschool_api.auth import service as auth
 from itschool_api.auth.models import User
 from itschool_api.database import Sessions, school_transaction
+from itschool_api.languages import Language
 from itschool_api.mail import messages
 from itschool_api.mail.delivery import Delivery, Misconfigured, NotDelivered, Postponed
 from itschool_api.mail.messages import InvalidMail, Kind, Login
@@ -134,7 +135,7 @@ async def _written(session: AsyncSession, office: PostOffice, mail: Mail) -> Ema
         kind,
         messages.Occasion(
             key=f"{mail.kind}.{mail.id}",
-            language=cast("messages.Language", mail.language),
+            language=cast("Language", mail.language),
             school=school.name,
             time_zone=ZoneInfo(school.time_zone),
             sender=office.mail_from,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from itschool_api.contract import Document, Form
+from itschool_api.contract import Document, Form, exactly_one_of
 from itschool_api.pagination import Page
 
 
@@ -29,7 +29,7 @@ class NewExport(Form):
     @model_validator(mode="after")
     def _one_subject(self) -> Self:
         if (self.student_id is None) == (self.guardian_id is None):
-            raise ValueError("name either a student_id or a guardian_id")
+            raise exactly_one_of("student_id", "guardian_id")
         return self
 
 

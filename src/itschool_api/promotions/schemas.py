@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from itschool_api.contract import Day, Document, Flag, Form, Name
+from itschool_api.contract import Day, Document, Flag, Form, Name, exactly_one_of
 
 MOST_CLASS_GROUPS = 300
 MOST_STUDENTS = 3000
@@ -28,7 +28,7 @@ class _Destination(Form):
     def _one_of_three(self) -> Self:
         told = [self.to_class_group_id is not None, self.to_name is not None, self.leaves]
         if sum(told) != 1:
-            raise ValueError("give one of to_class_group_id, to_name and leaves")
+            raise exactly_one_of("to_class_group_id", "to_name", "leaves")
         return self
 
 

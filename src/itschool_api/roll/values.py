@@ -80,7 +80,7 @@ def _checked(cell: Cell, kind: TypeAdapter[str], code: str, expected: str) -> Re
         first = error.errors()[0]
         # A pattern explains nothing to an office.
         is_pattern = first["type"] == "string_pattern_mismatch"
-        reason = "" if is_pattern else f" ({first['msg'].removeprefix('Value error, ')})"
+        reason = "" if is_pattern else f" ({first['msg']})"
         raise BadCell(code, f"Read {shown(text)}; expected {expected}{reason}.") from error
 
 
