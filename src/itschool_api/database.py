@@ -7,9 +7,11 @@ transaction that named none sees no tenant's row. Nothing else in the program se
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
-from typing import Annotated, Any, cast
+from itertools import chain
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
 from fastapi import Depends, Request
 from sqlalchemy import (
     BigInteger,
@@ -38,7 +40,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.elements import ColumnElement
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from itschool_api.money import Cents
 
@@ -46,6 +48,7 @@ APPLICATION_ROLE = "itschool_app"
 _STATEMENT_TIMEOUT_MS = 60_000
 _LOCK_TIMEOUT_MS = 15_000
 _BEFORE_COMMIT = "before_commit"
+_ROWS_A_STATEMENT: Final = 64
 
 Sessions = async_sessionmaker[AsyncSession]
 # A SELECT of any columns; SQLAlchemy's own type counts them one by one.
@@ -75,7 +78,9 @@ class Base(DeclarativeBase):
 
 def new_id() -> UUID:
     """Return a UUIDv7 (RFC 9562): unique, and near its neighbours in an index."""
-    return uuid7()
+    # The driver's own kind of `uuid.UUID`, as rows have it: made three times as fast.
+    made: UUID = pgproto.UUID(uuid7().bytes)
+    return made
 
 
 class TenantOwned:
@@ -191,6 +196,49 @@ async def insert_many(
     """
     if rows:
         await session.execute(insert(cast("Table", model.__table__)), rows)
+
+
+async def insert_rows(
+    session: AsyncSession,
+    model: type[Base],
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    **same: Any,
+) -> None:
+    """Insert very many rows of these columns, and of those in which all rows are the `same`.
+
+    The values are as the driver takes them: nothing is converted. Rows that share a statement cost
+    half of what they cost one by one; beyond 64 nothing is gained. `INSERT … SELECT FROM
+    unnest(…)` is no faster, and Citus refuses it under row-level security.
+    """
+    name = cast("Table", model.__table__).name
+    connection = await session.connection()
+    in_common = tuple(same.values())
+    shared = len(rows) - len(rows) % _ROWS_A_STATEMENT
+    if shared:
+        await connection.exec_driver_sql(
+            _insertion(name, [*same], columns, _ROWS_A_STATEMENT),
+            [
+                (*in_common, *chain.from_iterable(rows[at : at + _ROWS_A_STATEMENT]))
+                for at in range(0, shared, _ROWS_A_STATEMENT)
+            ],
+        )
+    if shared < len(rows):
+        await connection.exec_driver_sql(
+            _insertion(name, [*same], columns, 1), [(*in_common, *row) for row in rows[shared:]]
+        )
+
+
+def _insertion(table: str, same: Sequence[str], columns: Sequence[str], rows: int) -> str:
+    """Return the statement that inserts so many rows; its first parameters are theirs in common."""
+    in_common = [f"${place}" for place in range(1, len(same) + 1)]
+    first = len(same) + 1
+    values = ", ".join(
+        f"({', '.join([*in_common, *(f'${start + place}' for place in range(len(columns)))])})"
+        for start in range(first, first + rows * len(columns), len(columns))
+    )
+    # Names of the models, and numbers of parameters: nothing of anybody else's.
+    return f"INSERT INTO {table} ({', '.join([*same, *columns])}) VALUES {values}"  # noqa: S608
 
 
 async def update_many(

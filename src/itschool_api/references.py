@@ -132,6 +132,8 @@ def candidates(text: str) -> list[Reference]:
     Numbers written in groups of three, four and five come before bare runs of twelve digits; only
     those with right check digits are listed. The time is linear in the length of the text.
     """
+    if len(text) < DIGITS:
+        return []
     grouped: dict[Reference, None] = {}
     bare: dict[Reference, None] = {}
     for match in _CANDIDATE.finditer(text):

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from itschool_api.banking import audit as banking
 from itschool_api.banking import coda
 from itschool_api.banking.coda.builders import outgoing, payment, transfer
-from itschool_api.database import school_transaction
+from itschool_api.database import new_id, school_transaction
 from itschool_api.invoices import audit as invoices
 from itschool_api.ledger import audit as ledger
 from itschool_api.ledger import service
@@ -140,6 +140,7 @@ async def open_wallet(school: School) -> Posting:
             amount_cents=Cents(10_00),
             cause=f"opening:{account}",
             booked_on=DAY,
+            id=new_id(),
         )
         await service.post(session, locked, [posting])
     return posting
@@ -153,6 +154,7 @@ async def post(school: School, posting: Posting, holding: list[UUID]) -> None:
 
 async def reverse(school: School, posting: Posting) -> None:
     async with school_transaction(school.sessions, school.id) as session:
+        assert posting.id
         await service.reverse(session, school.id, [posting.id], DAY)
 
 

@@ -11,6 +11,7 @@ from itschool_api import errors, idempotency, trail
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.banking import service, statements, suspense
+from itschool_api.banking.coda import collector
 from itschool_api.banking.matching import Cause, State
 from itschool_api.banking.schemas import (
     BankStatementDetails,
@@ -102,6 +103,7 @@ async def import_bank_statement(
         async with released(session, caller.school_id):
             data = await _file(request, state.settings.bank_file_max_bytes)
             await turn.enter_async_context(state.importing)
+        turn.enter_context(collector.paused())
         imported = await service.import_file(session, state.storage, caller, data, preview=preview)
     if not imported.created:
         trail.forget(session)

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from itschool_api import references
 from itschool_api.banking.coda import NO_SEPARATE_APPLICATION, DirectDebit, Movement, Statement
-from itschool_api.banking.coda.structured import BELGIAN_TYPES
+from itschool_api.banking.coda.structured import BELGIAN_TYPES, DIRECT_DEBIT
 from itschool_api.money import Cents
 
 MILLI_PER_CENT: Final = 10
@@ -78,7 +77,6 @@ NEVER_POSTED: Final = frozenset(
 class Line(NamedTuple):
     """A movement that is decided on by itself, with all references that it may mean."""
 
-    id: UUID
     statement: int
     """Index of its statement in the file."""
     ordinal: int
@@ -174,37 +172,39 @@ def _line(
     closing_on: date,
     fixed: tuple[State, Cause] | None,
 ) -> Line:
-    fixed = fixed or _by_code(movement)
+    milli = movement.amount_milli
+    fixed = fixed or _by_code(
+        movement.transaction_code, (milli > 0) - (milli < 0), movement.return_code
+    )
     return Line(
-        id=uuid7(),
-        statement=index,
-        ordinal=ordinal,
-        movement=movement,
+        index,
+        ordinal,
+        movement,
         # Exact: a third decimal that is not 0 was refused when the file was read.
-        amount_cents=Cents(movement.amount_milli // MILLI_PER_CENT),
-        booked_on=movement.entry_on or closing_on,
-        fixed=fixed,
-        marked=None if fixed else movement.reference,
-        candidates=() if fixed else tuple(_candidates(movement)),
+        Cents(milli // MILLI_PER_CENT),
+        movement.entry_on or closing_on,
+        fixed,
+        None if fixed else movement.reference,
+        () if fixed else _candidates(movement),
     )
 
 
-def _by_code(movement: Movement) -> tuple[State, Cause] | None:
+@lru_cache(maxsize=1024)  # a file has few codes, and very many movements of each
+def _by_code(code: str, sign: int, return_code: str) -> tuple[State, Cause] | None:
     """Decide what the transaction code decides; None: the reference does."""
-    code = movement.transaction_code
     family, transaction = code[_FAMILY], code[_TRANSACTION]
-    if movement.amount_milli == 0:
+    if sign == 0:
         return State.IGNORED, Cause.NO_AMOUNT
     if family == _CHARGES_FAMILY or transaction in _CHARGES:
         return State.IGNORED, Cause.BANK_CHARGES
     if family == _CLOSING_FAMILY:
-        cause = Cause.INTEREST if movement.amount_milli > 0 else Cause.BANK_CHARGES
+        cause = Cause.INTEREST if sign > 0 else Cause.BANK_CHARGES
         return State.IGNORED, cause
-    if movement.return_code in _R_TRANSACTIONS or transaction in _CORRECTIONS:
+    if return_code in _R_TRANSACTIONS or transaction in _CORRECTIONS:
         return State.SUSPENSE, Cause.RETURNED_PAYMENT
     if family == "05" and transaction in _REFUNDED_COLLECTIONS:
         return State.SUSPENSE, Cause.RETURNED_PAYMENT
-    if movement.amount_milli < 0:
+    if sign < 0:
         return State.IGNORED, Cause.OUTGOING_PAYMENT
     if family in _TRANSFERS and transaction == _MONEY_BACK:
         return State.SUSPENSE, Cause.RETURNED_PAYMENT
@@ -213,16 +213,21 @@ def _by_code(movement: Movement) -> tuple[State, Cause] | None:
     return None
 
 
-def _candidates(movement: Movement) -> Iterator[str]:
-    """Yield what may be a reference in texts that a payer wrote; raw payloads are none."""
+def _candidates(movement: Movement) -> tuple[str, ...]:
+    """Return what may be a reference in texts that a payer wrote; raw payloads are none."""
+    found: list[str] = []
     if not movement.communication_type:
-        yield from references.candidates(movement.communication)
-    elif movement.structured is not None and isinstance(movement.structured.decoded, DirectDebit):
-        yield from references.candidates(movement.structured.decoded.communication)
-    yield from references.candidates(movement.customer_reference)
+        found += references.candidates(movement.communication)
+    elif movement.communication_type == DIRECT_DEBIT:
+        debit = movement.structured and movement.structured.decoded
+        if isinstance(debit, DirectDebit):
+            found += references.candidates(debit.communication)
+    if movement.customer_reference:
+        found += references.candidates(movement.customer_reference)
     for information in movement.information:
         if not information.communication_type:
-            yield from references.candidates(information.communication)
+            found += references.candidates(information.communication)
+    return tuple(found)
 
 
 def _decided(line: Line, books: Books, remaining: dict[UUID, Cents]) -> Planned:

@@ -1,6 +1,6 @@
 """Rows of the bank: SQL, and no decisions."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from itschool_api.banking.models import (
     BankStatement,
     BankTransaction,
 )
-from itschool_api.database import Selection, insert_many, new_id
+from itschool_api.database import Selection, insert_rows, new_id
 from itschool_api.invoices.models import Invoice
 from itschool_api.ledger.models import Transfer
 from itschool_api.schools.models import BankAccount
@@ -119,49 +119,50 @@ class Transactions:
         self._session = session
         self._school_id = school_id
 
-    async def add(self, planned: Sequence[Planned], statement_ids: dict[int, UUID]) -> None:
-        """Insert transactions in one batch."""
-        await insert_many(
+    async def add(
+        self, planned: Iterable[tuple[UUID, Planned]], statement_ids: Mapping[int, UUID]
+    ) -> None:
+        """Insert transactions by their ids, in one batch."""
+        await insert_rows(
             self._session,
             BankTransaction,
+            (
+                *("id", "statement_id", "ordinal", "amount_cents", "value_on", "booked_on"),
+                *("transaction_code", "state", "cause", "reference", "communication"),
+                *("counterparty_name", "counterparty_account", "raw"),
+            ),
             [
-                {
-                    "school_id": self._school_id,
-                    "id": each.line.id,
-                    "statement_id": statement_ids[each.line.statement],
-                    "ordinal": each.line.ordinal,
-                    "amount_cents": each.line.amount_cents,
-                    "value_on": each.line.movement.value_on,
-                    "booked_on": each.line.booked_on,
-                    "transaction_code": each.line.movement.transaction_code,
-                    "state": each.state.value,
-                    "cause": each.cause and each.cause.value,
-                    "reference": each.reference,
-                    "communication": each.line.movement.communication,
-                    "counterparty_name": each.line.movement.counterparty_name,
-                    "counterparty_account": each.line.movement.counterparty_account,
-                    "raw": "\n".join(each.line.movement.records),
-                }
-                for each in planned
+                (
+                    transaction_id,
+                    statement_ids[line.statement],
+                    line.ordinal,
+                    line.amount_cents,
+                    (movement := line.movement).value_on,
+                    line.booked_on,
+                    movement.transaction_code,
+                    state,
+                    cause,
+                    reference,
+                    movement.communication,
+                    movement.counterparty_name,
+                    movement.counterparty_account,
+                    "\n".join(movement.records),
+                )
+                for transaction_id, (line, state, cause, reference, _) in planned
             ],
+            school_id=self._school_id,
         )
 
     async def allocate(self, parts: Sequence[tuple[UUID, UUID]], by: str, now: datetime) -> None:
         """Insert which transfer settled which transaction."""
-        await insert_many(
+        await insert_rows(
             self._session,
             Allocation,
-            [
-                {
-                    "school_id": self._school_id,
-                    "id": new_id(),
-                    "transaction_id": transaction_id,
-                    "transfer_id": transfer_id,
-                    "allocated_by": by,
-                    "allocated_at": now,
-                }
-                for transaction_id, transfer_id in parts
-            ],
+            ("id", "transaction_id", "transfer_id"),
+            [(new_id(), transaction_id, transfer_id) for transaction_id, transfer_id in parts],
+            school_id=self._school_id,
+            allocated_by=by,
+            allocated_at=now,
         )
 
     def selected(

@@ -182,44 +182,50 @@ async def _book(
     recognised: Sequence[Recognised],
     statement_ids: dict[int, UUID],
 ) -> None:
-    """Write the transactions, move their money, and tell which transfer settled which."""
+    """Write the transactions, move their money, and tell which transfer settled which.
+
+    Credits come from the bank, debits go to it.
+    """
     if not planned:
         return
     rows = Transactions(session, school_id)
-    await rows.add(planned, statement_ids)
+    identified = [(new_id(), each) for each in planned]
+    await rows.add(identified, statement_ids)
     postings: list[Posting] = []
     settled: list[tuple[UUID, UUID]] = []
-    for each in planned:
+    for transaction_id, each in identified:
         bank = recognised[each.line.statement].bank.account_id
-        made = list(_postings(each, bank, locked))
-        postings += made
-        if each.state is State.PAID:
-            settled += [(each.line.id, posting.id) for posting in made]
+        for place, (account, cents) in enumerate(_parts(each, locked)):
+            transfer_id = new_id()
+            postings.append(
+                Posting(
+                    bank if cents > 0 else account,
+                    account if cents > 0 else bank,
+                    Cents(abs(cents)),
+                    f"bank-transaction:{transaction_id}:{place}",
+                    each.line.booked_on,
+                    None,
+                    transfer_id,
+                )
+            )
+            if each.state is State.PAID:
+                settled.append((transaction_id, transfer_id))
     await ledger.post(session, locked, postings)
     if settled:
         await rows.allocate(settled, "matching", clock.now())
 
 
-def _postings(planned: Planned, bank: UUID, locked: Locked) -> list[Posting]:
-    """Return the transfers of one movement: credits come from the bank, debits go to it."""
-    if planned.cause in matching.NEVER_POSTED:
-        return []
-    chart = locked.chart
+def _parts(planned: Planned, locked: Locked) -> tuple[tuple[UUID, Cents], ...]:
+    """Return the accounts beside the bank's that a movement concerns, and how much each."""
     if planned.state is State.PAID:
-        parts = planned.parts
-    elif planned.state is State.SUSPENSE:
-        parts = ((chart.suspense, planned.line.amount_cents),)
+        return planned.parts
+    if planned.cause in matching.NEVER_POSTED:
+        return ()
+    chart = locked.chart
+    if planned.state is State.SUSPENSE:
+        account = chart.suspense
     elif planned.cause is Cause.BANK_CHARGES:
-        parts = ((chart.charges, planned.line.amount_cents),)
+        account = chart.charges
     else:
-        parts = ((chart.other, planned.line.amount_cents),)
-    return [
-        Posting(
-            source_id=bank if amount > 0 else account,
-            target_id=account if amount > 0 else bank,
-            amount_cents=Cents(abs(amount)),
-            cause=f"bank-transaction:{planned.line.id}:{place}",
-            booked_on=planned.line.booked_on,
-        )
-        for place, (account, amount) in enumerate(parts)
-    ]
+        account = chart.other
+    return ((account, planned.line.amount_cents),)

@@ -55,6 +55,7 @@ class Recognised:
     statement: Statement
     bank: BankAccount
     key: str
+    content_sha256: str
     duplicate_of: BankStatement | None
     repeated: bool
     """Whether the same file held it before."""
@@ -121,7 +122,8 @@ async def recognise(
                 f"Statement {statement.number} of {bank.iban}, closing on "
                 f"{statement.closing_on.isoformat()}, differs from the one before."
             )
-        recognised.append(Recognised(statement, bank, key, before, repeated=(bank.id, key) in seen))
+        repeated = (bank.id, key) in seen
+        recognised.append(Recognised(statement, bank, key, content, before, repeated))
         seen[bank.id, key] = content
     return recognised
 
@@ -204,7 +206,7 @@ async def add(
             import_id=import_id,
             bank_account_id=recognised[index].bank.id,
             key=recognised[index].key,
-            content_sha256=recognised[index].statement.content_sha256,
+            content_sha256=recognised[index].content_sha256,
             number=recognised[index].statement.number,
             separate_application=recognised[index].statement.separate_application,
             opening_on=recognised[index].statement.opening_on,

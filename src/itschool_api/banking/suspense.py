@@ -123,13 +123,14 @@ async def allocate(
             amount_cents=Cents(part.amount_cents),
             cause=f"allocation:{new_id()}",
             booked_on=today,
+            id=new_id(),
         )
         for part, target in zip(form.allocations, targets, strict=True)
     ]
     await ledger.post(session, locked, postings)
     await rows.mark_paid(transaction_id)
     await rows.allocate(
-        [(transaction_id, posting.id) for posting in postings], caller.name, clock.now()
+        [(transaction_id, each.id) for each in postings if each.id], caller.name, clock.now()
     )
     trail.about(
         session,

@@ -1,11 +1,9 @@
 """What a list of transfers does to the balances it touches. Pure: it knows no database."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
-
-from uuid_utils.compat import uuid7
 
 from itschool_api.money import Cents
 
@@ -30,9 +28,11 @@ class Closed(Unbookable):
     """One side is closed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """Money to move: `cause` is unique in the school, readable, and names no person."""
+class Posting(NamedTuple):
+    """Money to move: `cause` is unique in the school, readable, and names no person.
+
+    This and what is made of it are tuples because an import makes a hundred thousand of them.
+    """
 
     source_id: UUID
     target_id: UUID
@@ -40,11 +40,11 @@ class Posting:
     cause: str
     booked_on: date
     reverses_id: UUID | None = None
-    id: UUID = field(default_factory=uuid7)
+    id: UUID | None = None
+    """The transfer's, where something else has to name it; otherwise it is made when written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(NamedTuple):
     """An account of the parents' side, as it stands."""
 
     balance_cents: Cents
@@ -54,8 +54,7 @@ class Balance:
     closed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Booked:
+class Booked(NamedTuple):
     """A posting, with what it leaves on each side whose balance is kept."""
 
     posting: Posting
@@ -77,28 +76,27 @@ def book(
     changed: dict[UUID, Balance] = {}
     booked = []
     for posting in postings:
-        if posting.amount_cents <= 0 or posting.source_id == posting.target_id:
+        source_id, target_id, cents = posting.source_id, posting.target_id, posting.amount_cents
+        if cents <= 0 or source_id == target_id:
             raise ValueError(f"not a transfer: {posting.cause}")
-        source = _after(now, posting.source_id, -posting.amount_cents)
+        source = now.get(source_id)
         if source is not None:
-            now[posting.source_id] = changed[posting.source_id] = source
-        target = _after(now, posting.target_id, posting.amount_cents)
+            source = now[source_id] = changed[source_id] = _after(source, source_id, -cents)
+        target = now.get(target_id)
         if target is not None:
-            now[posting.target_id] = changed[posting.target_id] = target
+            target = now[target_id] = changed[target_id] = _after(target, target_id, cents)
         booked.append(Booked(posting, source, target))
     return booked, changed
 
 
-def _after(balances: Mapping[UUID, Balance], account_id: UUID, change: int) -> Balance | None:
-    before = balances.get(account_id)
-    if before is None:
-        return None
-    if before.closed:
+def _after(before: Balance, account_id: UUID, change: int) -> Balance:
+    balance_cents, floor_cents, ceiling_cents, entries, closed = before
+    if closed:
         raise Closed(account_id, "the account is closed")
-    cents = Cents(before.balance_cents + change)
+    cents = Cents(balance_cents + change)
     # Only a movement towards a limit is held to it: an overdraft may always be reduced.
-    if change < 0 and before.floor_cents is not None and cents < before.floor_cents:
+    if change < 0 and floor_cents is not None and cents < floor_cents:
         raise BelowFloor(account_id, "there is not that much in the account")
-    if change > 0 and before.ceiling_cents is not None and cents > before.ceiling_cents:
+    if change > 0 and ceiling_cents is not None and cents > ceiling_cents:
         raise AboveCeiling(account_id, "the account does not take that much")
-    return replace(before, balance_cents=cents, entries=before.entries + 1)
+    return Balance(cents, floor_cents, ceiling_cents, entries + 1)

@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api.database import Selection, insert_many
+from itschool_api.database import Selection, insert_many, insert_rows, new_id
 from itschool_api.ledger.booking import Balance, Booked
 from itschool_api.ledger.models import Account, Books, PaymentReference, Transfer
 from itschool_api.money import Cents
@@ -130,27 +130,32 @@ class Accounts:
 
     async def add_transfers(self, booked: Sequence[Booked], now: datetime) -> None:
         """Insert transfers in one batch."""
-        await insert_many(
+        await insert_rows(
             self._session,
             Transfer,
+            (
+                *("id", "source_id", "target_id", "amount_cents", "cause", "booked_on"),
+                *("reverses_id", "source_balance_cents", "target_balance_cents"),
+                *("source_entry", "target_entry"),
+            ),
             [
-                {
-                    "school_id": self._school_id,
-                    "id": each.posting.id,
-                    "source_id": each.posting.source_id,
-                    "target_id": each.posting.target_id,
-                    "amount_cents": each.posting.amount_cents,
-                    "cause": each.posting.cause,
-                    "booked_on": each.posting.booked_on,
-                    "reverses_id": each.posting.reverses_id,
-                    "source_balance_cents": each.source and each.source.balance_cents,
-                    "target_balance_cents": each.target and each.target.balance_cents,
-                    "source_entry": each.source and each.source.entries,
-                    "target_entry": each.target and each.target.entries,
-                    "recorded_at": now,
-                }
-                for each in booked
+                (
+                    posting.id or new_id(),
+                    posting.source_id,
+                    posting.target_id,
+                    posting.amount_cents,
+                    posting.cause,
+                    posting.booked_on,
+                    posting.reverses_id,
+                    source and source.balance_cents,
+                    target and target.balance_cents,
+                    source and source.entries,
+                    target and target.entries,
+                )
+                for posting, source, target in booked
             ],
+            school_id=self._school_id,
+            recorded_at=now,
         )
 
     async def store(self, balances: Mapping[UUID, Balance]) -> None:

@@ -220,16 +220,14 @@ class Statement:
         Bank references are left out, because a bank may change them (7.4). Line ends, character
         set, the duplicate flag and the trailer's last digit are no part of it.
         """
-        digest = hashlib.sha256()
         opening, *closing = self.balance_records
-        digest.update(opening.encode())
+        said = [opening]
         for movement in self.movements:
-            for line in movement.walk():
+            for line in movement.walk() if movement.details else (movement,):
                 for record in line.records:
                     if record[1] == "1":
-                        digest.update((record[:10] + record[31:]).encode())
+                        said += (record[:10], record[31:])
                     else:
-                        digest.update(record.encode())
-        for record in closing:
-            digest.update(record.encode())
-        return digest.hexdigest()
+                        said.append(record)
+        said += closing
+        return hashlib.sha256("".join(said).encode()).hexdigest()

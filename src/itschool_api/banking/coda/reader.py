@@ -4,12 +4,11 @@ A statement is given only when its counts, totals and balances agree (Febelfin C
 merely unusual becomes a finding. This module knows nothing of the program's data.
 """
 
-import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from typing import Final
 
+from itschool_api.banking.coda import collector
 from itschool_api.banking.coda.columns import is_number
 from itschool_api.banking.coda.errors import CodaError
 from itschool_api.banking.coda.frame import (
@@ -42,7 +41,7 @@ def parse(data: bytes) -> list[Statement]:
     Raises:
         CodaError: at the first place where the file breaks the standard or its own arithmetic.
     """
-    with _collector_paused():
+    with collector.paused():
         records, had_nul = records_of(data)
         records.append("")  # the end: no record begins like this, so no loop runs past it
         days = Days()
@@ -55,26 +54,6 @@ def parse(data: bytes) -> list[Statement]:
             statements.append(reader.read())
             at = reader.at
         return statements
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the cyclic garbage collector still: it would walk all movements again and again.
-
-    Nothing here makes a cycle, and the walks take a third of the time of a large file. What was
-    made goes straight to the oldest generation, as it would after them: freezing and unfreezing
-    moves it there without a walk (unless the program has frozen objects of its own).
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled and gc.get_freeze_count() == 0:
-            gc.freeze()
-            gc.unfreeze()
-        if was_enabled:
-            gc.enable()
 
 
 class _StatementReader:
