@@ -24,7 +24,7 @@ from itschool_api.privacy import bookkeeping, making
 from itschool_api.privacy.inventory import TABLES, Fate
 from itschool_api.settings import Settings
 from tests.auth.ways_in import log_in
-from tests.kit import PAYER, School, books_are_clean, client_of, ok, once, problem
+from tests.kit import ANY_STATE, PAYER, Child, School, books_are_clean, client_of, ok, once, problem
 from tests.outbox.post import Mailbox, Post
 from tests.privacy.scene import ROWS, Scene, build, exported
 
@@ -349,6 +349,56 @@ async def test_an_erasure_wants_the_persons_name_and_happens_once(school: School
     (event,) = ok(await admin.get("/v1/audit-events", params={"action": "erase_student"}))["items"]
     assert child.student_id in str(event)
     assert "Noor" not in str(event)
+
+
+async def test_nobody_who_was_erased_is_linked_or_told_of_again(school: School) -> None:
+    """SEC-35: each way to link people, and to tell something new of them."""
+    admin, manager = await school.as_(Role.ADMIN), school.manager
+    noor = await school.child(first_name="Noor", last_name="Peeters")
+    lars, tom = await school.sibling(noor), await school.child()
+    event = {"title": "x", "begins_on": "2031-05-01", "ends_on": "2031-05-01"}
+    everybody = event | {"audience": {"whole_school": True}}
+    event_id = ok(await manager.post("/v1/events", json=everybody), 201)["id"]
+    listed = await manager.get("/v1/guardianships", params={"student": lars.student_id})
+    (link,) = ok(listed)["items"]
+    for child in (noor, lars):
+        ok(await manager.put(f"/v1/students/{child.student_id}/departure", json={}))
+    for place, name in (
+        (f"students/{noor.student_id}", "Noor Peeters"),
+        (f"guardians/{noor.guardian_id}", "An Peeters"),
+    ):
+        ok(await admin.post(f"/v1/{place}/erasure", json={"confirmed_name": name}))
+
+    def member(child: Child) -> dict[str, str]:
+        return {"student_id": child.student_id}
+
+    def guardianship(guardian: Child, student: Child, family: Child) -> dict[str, str]:
+        ids = {"guardian_id": guardian.guardian_id, "family_id": family.family_id}
+        return ids | member(student)
+
+    line = member(lars) | {"label": "x", "unit_cents": 1}
+    bill = {"family_id": lars.family_id, "label": "x", "lines": [line]}
+    for_noor = event | {"audience": {"student_ids": [noor.student_id]}}
+    # Lars left, and is not erased; his family and his parent are.
+    wanted: list[tuple[str, str, Any]] = [
+        ("POST", "families", {"name": "x", "students": [member(noor)]}),
+        ("POST", f"families/{noor.family_id}/students", member(tom)),
+        ("POST", f"families/{tom.family_id}/students", member(noor)),
+        ("POST", "guardianships", guardianship(noor, tom, tom)),
+        ("POST", "guardianships", guardianship(tom, noor, tom)),
+        ("POST", "guardianships", guardianship(tom, lars, lars)),
+        ("PATCH", f"guardianships/{link['id']}", {"ends_on": None}),
+        ("POST", "invoices", bill),
+        ("POST", "events", for_noor),
+        ("PATCH", f"events/{event_id}", {"audience": for_noor["audience"]}),
+    ]
+    taken = []
+    for method, place, form in wanted:
+        url, headers = f"/v1/{place}", ANY_STATE if method == "PATCH" else {}
+        answer = await manager.request(method, url, json=form, headers=headers)
+        if (answer.status_code, answer.json().get("type")) != (409, "/problems/person-erased"):
+            taken.append((method, place, form, answer.text))
+    assert taken == []
 
 
 async def test_the_preview_says_what_stays_by_which_law_and_until_when(

@@ -31,6 +31,7 @@ from tests.kit import (
 )
 from tests.roll.files import (
     CSV,
+    INVOICE,
     LARS,
     NOOR,
     SEPARATED,
@@ -381,6 +382,9 @@ async def test_whoever_was_erased_is_not_filled_in_again(school: School) -> None
     document = problem(await send(school.manager, csv({**NOOR, **ids})), 422, "roll-has-errors")
 
     assert [each["code"] for each in document["errors"]] == ["erased"] * 3
+    owing = {**INVOICE, "student_key": ids["student_key"], "family_key": ids["family_key"]}
+    document = problem(await send(school.manager, csv(owing)), 422, "roll-has-errors")
+    assert [each["code"] for each in document["errors"]] == ["erased"] * 2
     row = {"id": UUID(ids["student_key"]), "first_name": "Noor", "last_name": "Again"}
     async with school_transaction(school.sessions, school.id) as session:
         await Population(session, school.id).change(Student, [row])

@@ -8,10 +8,14 @@ from fastapi import APIRouter
 from itschool_api import errors
 from itschool_api.database import Transaction
 from itschool_api.enrolments import service
-from itschool_api.families.changes import PersonErased
 from itschool_api.families.endpoints import PeopleWriter
 from itschool_api.families.schemas import Departure, NewStudent, Student
-from itschool_api.families.service import ClassGroupNotFound, StudentKeyTaken, StudentNotFound
+from itschool_api.families.service import (
+    ClassGroupNotFound,
+    PersonErased,
+    StudentKeyTaken,
+    StudentNotFound,
+)
 
 router = APIRouter(prefix="/v1", tags=["people"])
 

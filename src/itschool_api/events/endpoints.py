@@ -13,7 +13,7 @@ from itschool_api.contract import Day
 from itschool_api.database import Transaction
 from itschool_api.events import service
 from itschool_api.events.schemas import Event, EventChanges, EventPage, NewEvent
-from itschool_api.families.service import ClassGroupNotFound, StudentNotFound
+from itschool_api.families.service import ClassGroupNotFound, PersonErased, StudentNotFound
 from itschool_api.pagination import InvalidCursor, Wanted
 from itschool_api.preconditions import MadeFrom
 
@@ -26,7 +26,7 @@ EventWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.EVENTS_WRIT
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
-    responses=errors.responses(ClassGroupNotFound, StudentNotFound),
+    responses=errors.responses(ClassGroupNotFound, StudentNotFound, PersonErased),
 )
 async def create_event(session: Transaction, caller: EventWriter, form: NewEvent) -> Event:
     """Announce an event to the whole school, or to class groups and students.
@@ -69,7 +69,11 @@ async def read_event(session: Transaction, caller: EventReader, event_id: UUID) 
 @router.patch(
     "/{event_id}",
     responses=errors.responses(
-        service.EventNotFound, ClassGroupNotFound, StudentNotFound, *preconditions.REFUSALS
+        service.EventNotFound,
+        ClassGroupNotFound,
+        StudentNotFound,
+        PersonErased,
+        *preconditions.REFUSALS,
     ),
 )
 async def change_event(

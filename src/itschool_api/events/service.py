@@ -31,7 +31,10 @@ class UntilBeforeFrom(errors.Unprocessable):
 
 
 async def add_event(session: AsyncSession, school_id: UUID, form: NewEvent, *, by: str) -> Event:
-    """Announce an event; raises `families.ClassGroupNotFound`, `families.StudentNotFound`."""
+    """Announce an event.
+
+    Raises `families.ClassGroupNotFound`, `families.StudentNotFound`, `families.PersonErased`.
+    """
     event = models.Event(
         school_id=school_id,
         id=new_id(),
@@ -55,7 +58,7 @@ async def change_event(
     """Change what the form says of an event.
 
     Raises `EventNotFound`, `families.ClassGroupNotFound`, `families.StudentNotFound`,
-    `ValidationFailed` where the whole would be no event, and what the precondition raises.
+    `families.PersonErased`, `ValidationFailed` where the whole would be no event, and what the precondition raises.
     """
     event = await _locked(session, school_id, event_id)
     query = Events(session, school_id).selected().where(models.Event.id == event_id)
@@ -162,6 +165,7 @@ async def _addressed(session: AsyncSession, event: models.Event, form: NewEvent)
     """Address an event as the form says; the database knows who is of the school."""
     class_group_ids = sorted(set(form.audience.class_group_ids))
     student_ids = sorted(set(form.audience.student_ids))
+    await families.refuse_erased(session, event.school_id, students=student_ids)
     with (
         refusing("fk_event_audiences_school_id_class_group_id", families.ClassGroupNotFound()),
         refusing("fk_event_audiences_school_id_student_id", families.StudentNotFound()),

@@ -26,10 +26,6 @@ from itschool_api.preconditions import Precondition
 _Row = TypeVar("_Row", models.Student, models.Guardian, models.Family)
 
 
-class PersonErased(errors.Conflict):
-    """What was known of them was erased, and stays so."""
-
-
 async def change_student(
     session: AsyncSession,
     school_id: UUID,
@@ -100,7 +96,7 @@ async def _change(
     session: AsyncSession, row: models.Student | models.Guardian | models.Family, changes: Changes
 ) -> None:
     if row.erased_at is not None:
-        raise PersonErased
+        raise service.PersonErased
     for name, value in changes.given().items():
         setattr(row, name, value)
     with refusing("uq_students_school_id_external_key", service.StudentKeyTaken()):

@@ -106,7 +106,7 @@ async def read_student(session: Transaction, caller: StudentReader, student_id: 
     responses=errors.responses(
         service.StudentNotFound,
         service.StudentKeyTaken,
-        changes.PersonErased,
+        service.PersonErased,
         *preconditions.REFUSALS,
     ),
 )
@@ -162,7 +162,7 @@ async def read_guardian(session: Transaction, caller: PeopleReader, guardian_id:
 @router.patch(
     "/guardians/{guardian_id}",
     responses=errors.responses(
-        guardians.GuardianNotFound, changes.PersonErased, *preconditions.REFUSALS
+        guardians.GuardianNotFound, service.PersonErased, *preconditions.REFUSALS
     ),
 )
 async def change_guardian(
@@ -219,7 +219,7 @@ async def invite_guardians(
 @router.post(
     "/families",
     status_code=HTTPStatus.CREATED,
-    responses=errors.responses(service.StudentNotFound),
+    responses=errors.responses(service.StudentNotFound, service.PersonErased),
 )
 async def create_family(session: Transaction, caller: PeopleWriter, form: NewFamily) -> Family:
     """Add a family: whom invoices are addressed to, and for which students."""
@@ -230,7 +230,10 @@ async def create_family(session: Transaction, caller: PeopleWriter, form: NewFam
     "/families/{family_id}/students",
     status_code=HTTPStatus.CREATED,
     responses=errors.responses(
-        service.FamilyNotFound, service.StudentNotFound, service.StudentInFamily
+        service.FamilyNotFound,
+        service.StudentNotFound,
+        service.PersonErased,
+        service.StudentInFamily,
     ),
 )
 async def add_family_student(
@@ -257,7 +260,7 @@ async def read_family(session: Transaction, caller: PeopleReader, family_id: UUI
 @router.patch(
     "/families/{family_id}",
     responses=errors.responses(
-        service.FamilyNotFound, changes.PersonErased, *preconditions.REFUSALS
+        service.FamilyNotFound, service.PersonErased, *preconditions.REFUSALS
     ),
 )
 async def change_family(
@@ -275,7 +278,10 @@ async def change_family(
     "/guardianships",
     status_code=HTTPStatus.CREATED,
     responses=errors.responses(
-        guardians.GuardianNotFound, service.StudentNotInFamily, guardians.GuardianshipExists
+        guardians.GuardianNotFound,
+        service.PersonErased,
+        service.StudentNotInFamily,
+        guardians.GuardianshipExists,
     ),
 )
 async def create_guardianship(
@@ -297,7 +303,9 @@ async def read_guardianship(
 
 @router.patch(
     "/guardianships/{guardianship_id}",
-    responses=errors.responses(guardians.GuardianshipNotFound, *preconditions.REFUSALS),
+    responses=errors.responses(
+        guardians.GuardianshipNotFound, service.PersonErased, *preconditions.REFUSALS
+    ),
 )
 async def change_guardianship(
     session: Transaction,

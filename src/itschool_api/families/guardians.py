@@ -21,7 +21,7 @@ from itschool_api.families.schemas import (
     NewGuardianship,
 )
 from itschool_api.families.schemas import Guardianship as GuardianshipDocument
-from itschool_api.families.service import StudentNotInFamily
+from itschool_api.families.service import StudentNotInFamily, refuse_erased
 from itschool_api.pagination import Order, Slice
 from itschool_api.preconditions import Precondition
 from itschool_api.schools import service as schools
@@ -87,10 +87,11 @@ async def add_guardianship(
 ) -> GuardianshipDocument:
     """Link a guardian to a student within a family.
 
-    Raises `GuardianNotFound`, `StudentNotInFamily`, `GuardianshipExists`.
+    Raises `GuardianNotFound`, `PersonErased`, `StudentNotInFamily`, `GuardianshipExists`.
     """
     if await session.get(models.Guardian, (school_id, form.guardian_id)) is None:
         raise GuardianNotFound
+    await _refuse_erased(session, school_id, form)
     if not await People(session).are_members(school_id, form.family_id, [form.student_id]):
         raise StudentNotInFamily
     today = await schools.today(session, school_id)
@@ -133,8 +134,11 @@ async def change_guardianship(
 ) -> GuardianshipDocument:
     """Change what a guardian sees, from the next request on.
 
-    Raises `GuardianshipNotFound`, and what the precondition raises.
+    Raises `GuardianshipNotFound`, `PersonErased`, and what the precondition raises.
     """
+    whose = await read_guardianship(session, school_id, guardianship_id)
+    # People first, as an erasure holds them.
+    await _refuse_erased(session, school_id, whose)
     link = await session.get(Guardianship, (school_id, guardianship_id), with_for_update=True)
     if link is None:
         raise GuardianshipNotFound
@@ -161,6 +165,18 @@ async def list_guardianships(
     rows, following = await pagination.rows(session, query, Order((Guardianship.id,)), wanted)
     return GuardianshipPage(
         items=[GuardianshipDocument.model_validate(row[0]) for row in rows], next=following
+    )
+
+
+async def _refuse_erased(
+    session: AsyncSession, school_id: UUID, whose: NewGuardianship | GuardianshipDocument
+) -> None:
+    await refuse_erased(
+        session,
+        school_id,
+        students=[whose.student_id],
+        guardians=[whose.guardian_id],
+        families=[whose.family_id],
     )
 
 

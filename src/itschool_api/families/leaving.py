@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.families import models, service
-from itschool_api.families.changes import PersonErased
 from itschool_api.families.schemas import Student
 
 
@@ -21,7 +20,7 @@ async def set_last_day(
     if student is None:
         raise service.StudentNotFound
     if student.erased_at is not None:
-        raise PersonErased
+        raise service.PersonErased
     student.left_on = left_on
     await session.flush()
     return await service.student(session, school_id, student_id)

@@ -272,6 +272,21 @@ class People:
         )
         return {family.id: family for family in (await self._session.execute(query)).scalars()}
 
+    async def any_erased(
+        self,
+        model: type[Student] | type[Guardian] | type[Family],
+        school_id: UUID,
+        ids: Collection[UUID],
+    ) -> bool:
+        """Tell whether one of `ids` is erased; until the transaction ends, no other will be."""
+        query = (
+            select(model.erased_at)
+            .where(model.school_id == school_id, model.id == func.any(list(ids)))
+            .order_by(model.id)
+            .with_for_update(read=True)
+        )
+        return any((await self._session.execute(query)).scalars())
+
     async def are_members(
         self, school_id: UUID, family_id: UUID, student_ids: Iterable[UUID]
     ) -> bool:

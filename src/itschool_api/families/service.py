@@ -62,6 +62,10 @@ class StudentInFamily(errors.Conflict):
     """The student is in that family already."""
 
 
+class PersonErased(errors.Conflict):
+    """What was known of them was erased, and stays so."""
+
+
 def visible_students(caller: Caller, *, money: bool) -> Selection:
     """Select the ids of the students that the caller's guardianships show today.
 
@@ -215,12 +219,10 @@ async def _student_of(session: AsyncSession, query: Selection, student_id: UUID)
 
 
 async def add_family(session: AsyncSession, school_id: UUID, form: NewFamily) -> Family:
-    """Add a family with its students; raises `StudentNotFound`."""
-    known = await People(session).known_students(
-        school_id, [member.student_id for member in form.students]
-    )
-    if any(member.student_id not in known for member in form.students):
-        raise StudentNotFound
+    """Add a family with its students; raises `StudentNotFound`, `PersonErased`."""
+    named = [member.student_id for member in form.students]
+    await known_students(session, school_id, named)
+    await refuse_erased(session, school_id, students=named)
     family = models.Family(
         school_id=school_id, id=new_id(), **form.model_dump(exclude={"students"})
     )
@@ -249,10 +251,11 @@ async def add_family_student(
 ) -> Family:
     """Put a student into a family.
 
-    Raises `FamilyNotFound`, `StudentNotFound`, `StudentInFamily`.
+    Raises `FamilyNotFound`, `StudentNotFound`, `PersonErased`, `StudentInFamily`.
     """
     await family(session, school_id, family_id)
     await known_students(session, school_id, [member.student_id])
+    await refuse_erased(session, school_id, students=[member.student_id], families=[family_id])
     session.add(
         models.FamilyStudent(
             school_id=school_id,
@@ -307,6 +310,29 @@ async def refuse_strangers(
     """Raise `StudentNotInFamily` where one of the students is not in the family."""
     if not await People(session).are_members(school_id, family_id, student_ids):
         raise StudentNotInFamily
+
+
+async def refuse_erased(
+    session: AsyncSession,
+    school_id: UUID,
+    *,
+    students: Collection[UUID] = (),
+    guardians: Collection[UUID] = (),
+    families: Collection[UUID] = (),
+) -> None:
+    """Raise `PersonErased` where one of these is erased, and hold the others meanwhile.
+
+    Whatever links people or tells something new of them asks first, or an erasure would be undone.
+    """
+    people = People(session)
+    # As an erasure goes, so that neither waits for the other.
+    for model, ids in (
+        (models.Student, students),
+        (models.Guardian, guardians),
+        (models.Family, families),
+    ):
+        if ids and await people.any_erased(model, school_id, ids):
+            raise PersonErased
 
 
 async def known_students(

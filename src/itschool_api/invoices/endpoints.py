@@ -10,7 +10,12 @@ from itschool_api import errors, idempotency
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
-from itschool_api.families.service import FamilyNotFound, StudentNotFound, StudentNotInFamily
+from itschool_api.families.service import (
+    FamilyNotFound,
+    PersonErased,
+    StudentNotFound,
+    StudentNotInFamily,
+)
 from itschool_api.invoices import issuing, printing, service
 from itschool_api.invoices.schemas import (
     InvoiceDetails,
@@ -45,7 +50,12 @@ InvoicePayer = Annotated[
     "",
     status_code=HTTPStatus.CREATED,
     responses=errors.responses(
-        FamilyNotFound, StudentNotFound, StudentNotInFamily, SchoolYearNotFound, NoSchoolYear
+        FamilyNotFound,
+        StudentNotFound,
+        PersonErased,
+        StudentNotInFamily,
+        SchoolYearNotFound,
+        NoSchoolYear,
     ),
 )
 async def create_invoice(

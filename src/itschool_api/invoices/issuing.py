@@ -35,11 +35,13 @@ async def draft_invoice(session: AsyncSession, school_id: UUID, form: NewInvoice
     Its lines are of the family's own students: their names show to the family, and what it pays
     too much goes to one of them.
 
-    Raises `FamilyNotFound`, `StudentNotFound`, `StudentNotInFamily`, `SchoolYearNotFound`.
+    Raises `FamilyNotFound`, `StudentNotFound`, `PersonErased`, `StudentNotInFamily`,
+    `SchoolYearNotFound`.
     """
     students = [line.student_id for line in form.lines]
     await families.family(session, school_id, form.family_id)
     await families.known_students(session, school_id, students)
+    await families.refuse_erased(session, school_id, students=students, families=[form.family_id])
     await families.refuse_strangers(session, school_id, form.family_id, students)
     year = await schools.year(session, school_id, form.school_year_id)
     invoice = models.Invoice(

@@ -16,6 +16,7 @@ from itschool_api.roll.carrying import Claims, taken
 from itschool_api.roll.columns import NEEDED, Column, Heading, Kind
 from itschool_api.roll.findings import shown
 from itschool_api.roll.reading import Roll, Row
+from itschool_api.roll.register import erased
 from itschool_api.roll.state import Family, Known, NewInvoice, Plan, Student
 
 _MOST_LINES: Final = 500
@@ -59,6 +60,8 @@ class _Carrier:
         self._members = set(known.memberships) | {
             (each["student_id"], each["family_id"]) for each in plan.memberships.new
         }
+        everybody: list[Student | Family] = [*known.students, *known.families]
+        self._erased = {each.id for each in everybody if each.is_erased}
         self._ids = {
             Column.STUDENT_KEY: _keys(known.students) | plan.student_ids,
             Column.FAMILY_KEY: _keys(known.families) | plan.family_ids,
@@ -129,6 +132,9 @@ class _Carrier:
             what = column.removesuffix("_key")
             message = f"There is no {what} {shown(key)}, in this file or at the school."
             self._refuse(f"unknown-{what}", message, row.number, column)
+        elif found in self._erased:
+            self._refuse("erased", erased(key), row.number, column)
+            return None
         return found
 
     def _label(self, row: Row) -> str | None:

@@ -50,7 +50,7 @@ class Register:
     def is_free(self, known: Any, key: str, facts: Facts) -> bool:
         """Tell whether somebody is named by one key only, and not erased."""
         if known.is_erased:
-            message = f"{shown(key)} was erased on request: take the rows out, or give a new key."
+            message = erased(key)
         elif known.id in self._taken:
             message = f"{shown(key)} and {shown(self._taken[known.id])} are the same: use one key."
         else:
@@ -59,6 +59,11 @@ class Register:
         code = "erased" if known.is_erased else "two-keys"
         self._findings.error(code, message, kind=Kind.ROLL, row=facts.row, heading=self._heading)
         return False
+
+
+def erased(key: str) -> str:
+    """Say that somebody is not to be known any more."""
+    return f"{shown(key)} was erased on request: take the rows out, or give a new key."
 
 
 def _row(facts: Facts, heading: Heading | None) -> int:
