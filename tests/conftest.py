@@ -138,6 +138,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         environment="development",
         data_dir=tmp_path_factory.mktemp("data"),
         public_url="https://api.example.org",
+        webhook_loopback=True,
     )
 
 

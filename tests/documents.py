@@ -33,7 +33,11 @@ def variable(name: str, field: FieldInfo) -> str:
 
 def default(field: FieldInfo) -> str:
     """Return a field's default as the environment would say it; empty where there is none."""
-    return "" if field.default in {None, PydanticUndefined, ()} else str(field.default)
+    if field.default in {None, PydanticUndefined, ()}:
+        return ""
+    if isinstance(field.default, tuple):
+        return ",".join(map(str, field.default))
+    return str(field.default)
 
 
 def settings_table() -> str:

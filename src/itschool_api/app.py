@@ -55,6 +55,8 @@ from itschool_api.schools import endpoints as schools_endpoints
 from itschool_api.settings import Settings
 from itschool_api.storage import Storage
 from itschool_api.wallets import endpoints as wallets_endpoints
+from itschool_api.webhooks import described
+from itschool_api.webhooks import endpoints as webhooks_endpoints
 
 _ROUTERS = (
     auth_endpoints.router,
@@ -74,6 +76,7 @@ _ROUTERS = (
     promotions_endpoints.router,
     letters_endpoints.router,
     outbox_endpoints.router,
+    webhooks_endpoints.router,
     audit_endpoints.router,
     roll_endpoints.router,
     health.router,
@@ -147,6 +150,7 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=openapi.operation_id,
         max_body_size=_SMALL_BODY_BYTES,
+        webhooks=described.router,
         lifespan=lifespan,
     )
     app.state.settings = settings

@@ -24,6 +24,7 @@ from itschool_api.outbox import models as _outbox  # noqa: F401
 from itschool_api.privacy import models as _privacy  # noqa: F401
 from itschool_api.schools import models as _schools  # noqa: F401
 from itschool_api.wallets import models as _wallets  # noqa: F401
+from itschool_api.webhooks import models as _webhooks  # noqa: F401
 
 metadata = Base.metadata
 
@@ -53,6 +54,11 @@ def head() -> str:
 def upgrade(owner_url: str, revision: str = "head") -> None:
     """Bring a database to the newest form (or to `revision`); call it outside of any event loop."""
     command.upgrade(_config(owner_url), revision)
+
+
+def downgrade(owner_url: str, revision: str) -> None:
+    """Bring a database back to the form of a revision; call it outside of any event loop."""
+    command.downgrade(_config(owner_url), revision)
 
 
 def differences(connection: Connection) -> list[object]:

@@ -18,6 +18,7 @@ _WELL_KNOWN_SECRETS = ("change-me", "changeme", "secret", "password", "example",
 _SECRET_LENGTH = 32
 _SECRET_ALPHABET = 10
 _DRIVER = "postgresql+asyncpg"
+_LAST_PORT = 65_535
 _LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _ORIGIN = re.compile(
     rf"(https://{_LABEL}(\.{_LABEL})*|https?://(localhost|127\.0\.0\.1|\[::1\]))(:[1-9][0-9]{{0,4}})?"
@@ -46,6 +47,13 @@ def _listed(value: object) -> object:
     """Take a list as the environment writes it: with commas."""
     if isinstance(value, str):
         return tuple(filter(None, (each.strip() for each in value.split(","))))
+    return value
+
+
+def _port(value: object) -> object:
+    """Take a number as the environment writes it, too."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
     return value
 
 
@@ -152,11 +160,23 @@ class Settings(DatabaseSettings):
     smtp_tls: Literal["none", "starttls", "tls"] = Field(
         "starttls", description="How the connection to the mail server is protected."
     )
+    webhook_ports: Annotated[
+        tuple[Annotated[int, BeforeValidator(_port), Field(ge=1, le=_LAST_PORT)], ...],
+        NoDecode,
+        BeforeValidator(_listed),
+    ] = Field((443, 8443), description="Ports that webhooks may be sent to, separated by commas.")
+    webhook_loopback: bool = Field(
+        False,
+        description="Webhooks may go to this machine, over http too: for developing only.",
+    )
     retention_export_days: int = Field(
         7, ge=1, le=30, description="How long the file of an export is kept, in days."
     )
     retention_mail_days: int = Field(
         90, ge=15, le=730, description="How long it is known which mails were sent, in days."
+    )
+    retention_webhook_days: int = Field(
+        30, ge=4, le=365, description="How long it is known which webhooks were sent, in days."
     )
     retention_session_days: int = Field(
         30,
@@ -189,5 +209,14 @@ class Settings(DatabaseSettings):
             raise ValueError(
                 "DATABASE_URL is missing: the embedded PostgreSQL is for trying out and "
                 "developing (ITSCHOOL_ENVIRONMENT=development)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_webhooks_to_ourselves_in_production(self) -> Self:
+        if self.environment == "production" and self.webhook_loopback:
+            raise ValueError(
+                "ITSCHOOL_WEBHOOK_LOOPBACK is for developing (ITSCHOOL_ENVIRONMENT=development): "
+                "schools could reach what runs beside the program"
             )
         return self

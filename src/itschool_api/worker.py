@@ -18,7 +18,7 @@ from pgqueuer.models import Schedule
 from pgqueuer.types import QueueExecutionMode
 from sqlalchemy.engine import make_url
 
-from itschool_api import jobs, logs
+from itschool_api import clock, jobs, logs
 from itschool_api.auth.login_tokens import LOGIN_TOKEN_JOB
 from itschool_api.auth.notices import Notice
 from itschool_api.auth.service import Authority
@@ -32,6 +32,10 @@ from itschool_api.privacy import erasure, exports, making, retention
 from itschool_api.schools import service as schools
 from itschool_api.settings import Settings
 from itschool_api.storage import Storage
+from itschool_api.webhooks import deliveries as webhooks
+from itschool_api.webhooks import sending as webhooks_sending
+from itschool_api.webhooks import service as webhooks_service
+from itschool_api.webhooks.telling import WEBHOOK_JOB
 
 _MOST_ATTEMPTS: Final = 12
 # With the waits between them, two days: a mail server may be down over a week-end's night.
@@ -40,6 +44,8 @@ _LONGEST_WAIT: Final = timedelta(hours=1)
 # Mails hold a connection to the database while they are handed over; the pool has ten.
 _BATCH: Final = 4
 _AT_ONCE: Final = 8
+# Receivers may be slow; a half of the worker is for everything else. (Of all workers together.)
+_WEBHOOKS_AT_ONCE: Final = 4
 _NOTICES: Final = {
     Notice.PASSWORD_CHANGED: outbox.Kind.PASSWORD_CHANGED,
     Notice.SECOND_FACTOR_CHANGED: outbox.Kind.SECOND_FACTOR_CHANGED,
@@ -88,6 +94,25 @@ class Worker:
             await sending.give_up(office, ids["school"], ids["mail"])
             raise
 
+    async def deliver_webhooks(self, job: Job) -> None:
+        """Send what is due at a school's endpoint, and come back when more is."""
+        ids = jobs.ids(job)
+        sealing = webhooks_service.sealing_of(self.settings)
+        try:
+            due_at = await webhooks_sending.deliver(
+                self.sessions, sealing, ids["school"], ids["endpoint"], job_id=job.id
+            )
+        except Exception as error:  # noqa: BLE001 - what waits goes on waiting
+            _log.error(
+                "webhooks.crashed",
+                endpoint=str(ids["endpoint"]),
+                error=type(error).__name__,
+                traceback=logs.places(error),
+            )
+            _try_again(job)
+        if due_at is not None:
+            raise RetryRequested(max(due_at - clock.now(), timedelta(0)))
+
     async def send_requested_tokens(self, job: Job) -> None:
         """Make mails of a request for a login token; an unknown address gets none."""
         async with self.sessions.begin() as session:
@@ -122,15 +147,18 @@ class Worker:
     def _storage(self) -> Storage:
         return Storage(self.settings.data_dir / "files")
 
-    async def revive_mails(self, _: Schedule) -> None:
-        """See that every mail which waits has a job."""
+    async def revive(self, _: Schedule) -> None:
+        """See that every mail and every webhook which waits has a job."""
         async with self.sessions.begin() as session:
-            living = {each["mail"] for each in await jobs.living(session, outbox.MAIL_JOB)}
+            mails = {each["mail"] for each in await jobs.living(session, outbox.MAIL_JOB)}
+            told = {each["endpoint"] for each in await jobs.living(session, WEBHOOK_JOB)}
             everywhere = [school.id for school in await schools.all_schools(session)]
         for school_id in everywhere:
             async with school_transaction(self.sessions, school_id) as session:
-                if revived := await outbox.revive(session, school_id, living):
+                if revived := await outbox.revive(session, school_id, mails):
                     _log.warning("mails.revived", school=str(school_id), count=revived)
+                if revived := await webhooks.revive(session, school_id, told):
+                    _log.warning("webhooks.revived", school=str(school_id), count=revived)
 
 
 def _wordless(function: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[None]]:
@@ -219,6 +247,9 @@ def queue_of(worker: Worker, connection: asyncpg.Connection) -> PgQueuer:
     """Return the queue with a function for each kind of job."""
     queue = PgQueuer.from_asyncpg_connection(connection)
     queue.entrypoint(outbox.MAIL_JOB, on_failure="hold")(_wordless(worker.send_mail))
+    queue.entrypoint(WEBHOOK_JOB, on_failure="hold", concurrency_limit=_WEBHOOKS_AT_ONCE)(
+        _wordless(worker.deliver_webhooks)
+    )
     others: dict[str, Callable[[Job], Awaitable[None]]] = {
         LOGIN_TOKEN_JOB: worker.send_requested_tokens,
         offers.OFFER_JOB: worker.send_offer,
@@ -233,6 +264,6 @@ def queue_of(worker: Worker, connection: asyncpg.Connection) -> PgQueuer:
                 parameters, max_attempts=_MOST_ATTEMPTS, max_delay=_LONGEST_WAIT
             ),
         )(_wordless(function))
-    queue.schedule("revive-mails", "*/10 * * * *")(worker.revive_mails)
+    queue.schedule("revive-mails", "*/10 * * * *")(worker.revive)
     queue.schedule(retention.SWEEP, retention.NIGHTLY)(worker.sweep)
     return queue

@@ -42,6 +42,9 @@ read_school_security        -                      403  403  403  403  403  200 
 set_school_security         -                      403  403  403  403  403  200   200  403
 list_school_years           school:read             200  200  200  200  200  200   200  200
 create_school_year          school:write            403  403  403  403  201  201   201  201
+list_compartments           school:read             200  200  200  200  200  200   200  200
+read_compartment            school:read             200  200  200  200  200  200   404  404
+change_compartment          school:write            403  403  403  403  200  200   404  404
 promote_students            school:write            403  403  403  403  200  200   404  404
 read_dashboard              events:read,invoices:read,wallets:read \
                                                    200  200  403  200  200  200   200  200
@@ -119,6 +122,25 @@ change_family               people:write           403  403  403  403  200  200 
 list_mails                  mails:read             403  403  403  403  200  200   200  200
 read_mail                   mails:read             403  403  403  403  200  200   404  404
 retry_mail                  mails:read,people:write \
+                                                   403  403  403  403  202  202   404  404
+
+create_webhook_endpoint     webhooks:read,webhooks:write \
+                                                   403  403  403  403  201  201   201  201
+list_webhook_endpoints      webhooks:read          403  403  403  403  200  200   200  200
+read_webhook_endpoint       webhooks:read          403  403  403  403  200  200   404  404
+change_webhook_endpoint     webhooks:read,webhooks:write \
+                                                   403  403  403  403  200  200   404  404
+delete_webhook_endpoint     webhooks:read,webhooks:write \
+                                                   403  403  403  403  204  204   404  404
+rotate_webhook_secret       webhooks:read,webhooks:write \
+                                                   403  403  403  403  201  201   404  404
+send_test_webhook           webhooks:read,webhooks:write \
+                                                   403  403  403  403  202  202   404  404
+redeliver_failed_webhooks   webhooks:read,webhooks:write \
+                                                   403  403  403  403  202  202   404  404
+list_webhook_deliveries     webhooks:read          403  403  403  403  200  200   200  200
+read_webhook_delivery       webhooks:read          403  403  403  403  200  200   404  404
+redeliver_webhook           webhooks:read,webhooks:write \
                                                    403  403  403  403  202  202   404  404
 
 list_audit_events           -                      403  403  403  403  403  200   200  403

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from secrets import token_hex
 from typing import Any, Final
 
-from tests.access.world import World, event_form, files
+from tests.access.world import World, event_form, files, webhook_form
 from tests.kit import ANY_STATE, PASSWORD, once
 
 Request = dict[str, Any]
@@ -227,6 +227,46 @@ async def _change_guardianship(_: World) -> Request:
 @_for("retry_mail")
 async def _retry_mail(world: World) -> Request:
     return {"ids": {"mail": await world.ours.fresh_failed_mail()}}
+
+
+@_for("change_compartment")
+async def _change_compartment(_: World) -> Request:
+    return {"json": {"low_cents": 10_00}, "headers": ANY_STATE}
+
+
+@_for("create_webhook_endpoint")
+async def _create_webhook_endpoint(world: World) -> Request:
+    # A school has a few at most.
+    await world.ours.forget_endpoints()
+    await world.theirs.forget_endpoints()
+    return {"json": webhook_form()}
+
+
+@_for("change_webhook_endpoint")
+async def _change_webhook_endpoint(_: World) -> Request:
+    return {"json": {"description": "Canteen", "enabled": True}, "headers": ANY_STATE}
+
+
+@_for("delete_webhook_endpoint")
+async def _delete_webhook_endpoint(world: World) -> Request:
+    await world.ours.forget_endpoints()
+    return {"ids": {"endpoint": await world.ours.fresh_endpoint()}}
+
+
+@_for("rotate_webhook_secret")
+async def _rotate_webhook_secret(_: World) -> Request:
+    return {"json": {}}
+
+
+@_for("redeliver_failed_webhooks")
+async def _redeliver_failed_webhooks(world: World) -> Request:
+    await world.ours.fresh_failed_delivery()
+    return {"json": {"since": "2026-01-01T00:00:00Z"}}
+
+
+@_for("redeliver_webhook")
+async def _redeliver_webhook(world: World) -> Request:
+    return {"ids": {"delivery": await world.ours.fresh_failed_delivery()}}
 
 
 @_for("create_export")

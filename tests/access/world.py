@@ -19,6 +19,7 @@ from itschool_api.families import links
 from itschool_api.money import Cents
 from itschool_api.outbox import service as outbox
 from itschool_api.privacy import making
+from itschool_api.webhooks.models import WebhookDelivery
 from tests.auth.ways_in import restricted_session
 from tests.kit import PAYER, Child, School, logged_in, ok, open_school
 
@@ -141,6 +142,31 @@ class Objects:
             mail.status, mail.reason = "failed", "550 no such user"
         return mail_id
 
+    async def fresh_endpoint(self) -> str:
+        """Let a system of the school's be told, and return the endpoint's id."""
+        made = await self.school.manager.post("/v1/webhook-endpoints", json=webhook_form())
+        return str(ok(made, 201)["id"])
+
+    async def forget_endpoints(self) -> None:
+        """Remove the endpoints that were made on the way."""
+        for each in ok(await self.school.manager.get("/v1/webhook-endpoints"))["items"]:
+            if each["id"] != self.ids["endpoint"]:
+                url = f"/v1/webhook-endpoints/{each['id']}"
+                ok(await self.school.manager.delete(url), 204)
+
+    async def fresh_delivery(self, endpoint_id: str) -> str:
+        """Ask for a test, and return the delivery's id."""
+        url = f"/v1/webhook-endpoints/{endpoint_id}/test"
+        return str(ok(await self.school.manager.post(url), 202)["id"])
+
+    async def fresh_failed_delivery(self) -> str:
+        """Let a test fail, and return the delivery's id."""
+        delivery_id = await self.fresh_delivery(self.ids["endpoint"])
+        async with school_transaction(self.school.sessions, self.school.id) as session:
+            found = await session.get_one(WebhookDelivery, (self.school.id, UUID(delivery_id)))
+            found.status, found.next_attempt_at = "failed", None
+        return delivery_id
+
     async def fresh_session(self) -> str:
         """Log the child's parent in once more, and return the session's id."""
         again = await logged_in(self.school.app, self.child.user_name)
@@ -188,7 +214,9 @@ class World:
     @property
     def shared(self) -> frozenset[str]:
         """The ids that every parent of the school may see."""
-        return frozenset(self.ours.ids[name] for name in ("school_year", "next_school_year"))
+        return frozenset(
+            self.ours.ids[name] for name in ("school_year", "next_school_year", "compartment")
+        )
 
     async def fresh_offer(self) -> str:
         """Let the third school offer parent A membership, and return the offer's id."""
@@ -227,6 +255,11 @@ def event_form(**audience: Any) -> dict[str, Any]:
         "ends_on": "2031-05-01",
         "audience": audience or {"whole_school": True},
     }
+
+
+def webhook_form() -> dict[str, Any]:
+    """Return an endpoint at a name that nobody has."""
+    return {"url": "https://hooks.example.invalid/", "event_types": ["wallet.low"]}
 
 
 async def populate(school: School, first_name: str) -> Objects:
@@ -274,7 +307,10 @@ async def populate(school: School, first_name: str) -> Objects:
         "mail": await made.fresh_mail(),
         "session": await made.fresh_session(),
         "export": await made.fresh_export(),
+        "compartment": ok(await manager.get("/v1/compartments"))["items"][0]["id"],
+        "endpoint": await made.fresh_endpoint(),
     }
+    made.ids["delivery"] = await made.fresh_delivery(made.ids["endpoint"])
     return made
 
 

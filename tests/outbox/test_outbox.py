@@ -351,7 +351,7 @@ async def test_a_mail_whose_job_is_lost_is_asked_for_anew(
     await invite(school)
     box = Mailbox()
     for jobs in (2, 2):  # The second time it has a job, as the younger mail has.
-        await post.worker(box).revive_mails(None)  # type: ignore[arg-type]  # it asks no schedule
+        await post.worker(box).revive(None)  # type: ignore[arg-type]  # it asks no schedule
         # Its own only: in a long run the mails of other tests are late by now, too.
         assert await waiting_jobs(post, school) == jobs
     await post.collect(box)

@@ -58,6 +58,18 @@ PRIVILEGES: Final = {
         _REMOVE,
         "UPDATE (expires_at, file_key, ready_at, sha256, size_bytes, status)",
     },
+    "webhook_endpoints": {_READ, _ADD, _CHANGE, _REMOVE},
+    # What was told is told again as it was.
+    "webhook_events": {_READ, _ADD, _REMOVE},
+    "webhook_deliveries": {
+        _READ,
+        _ADD,
+        _REMOVE,
+        (
+            "UPDATE (attempted_at, attempts, claimed_by, duration_ms, next_attempt_at, queued_at,"
+            " reason, reply, response_status, status)"
+        ),
+    },
     # What was done is not undone by whoever did it.
     "audit_events": {_READ, _ADD},
     # The books and what the bank told: appended to (REL-03).

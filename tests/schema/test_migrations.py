@@ -101,3 +101,17 @@ async def test_invoices_of_before_learn_whom_they_were_issued_to(empty_url: str)
         "students": {str(UUID(int=1)): "Noor Maes"},
     }
     assert rows[1]["issued_to"] is None
+
+
+async def test_webhooks_can_be_taken_back(empty_url: str) -> None:
+    """REL-22: down and up again leaves what was there before."""
+    await asyncio.to_thread(schema.upgrade, empty_url)
+    await asyncio.to_thread(schema.downgrade, empty_url, "0006")
+    engine = create_async_engine(empty_url)
+    async with engine.connect() as connection:
+        names = text("SELECT count(*) FROM pg_class WHERE relname LIKE 'webhook%'")
+        assert await connection.scalar(names) == 0
+    await asyncio.to_thread(schema.upgrade, empty_url)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(schema.differences) == []
+    await engine.dispose()

@@ -45,6 +45,8 @@ class Scope(StrEnum):
     EVENTS_READ = "events:read"
     EVENTS_WRITE = "events:write"
     MAILS_READ = "mails:read"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
     API_KEYS_WRITE = "api-keys:write"
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
@@ -58,7 +60,7 @@ DESCRIPTIONS: Final[Mapping[Scope, str]] = {
     Scope.PASSWORD_WRITE: "Set your password.",
     Scope.SECOND_FACTOR_WRITE: "Set up your second factor.",
     Scope.SCHOOL_READ: "Read the school's years.",
-    Scope.SCHOOL_WRITE: "Add school years and move students into them.",
+    Scope.SCHOOL_WRITE: "Add school years and move students into them; say when a wallet is low.",
     Scope.STUDENTS_READ: "Read students.",
     Scope.PEOPLE_READ: "Read class groups, guardians and families.",
     Scope.PEOPLE_WRITE: "Create students, class groups, guardians and families.",
@@ -74,6 +76,8 @@ DESCRIPTIONS: Final[Mapping[Scope, str]] = {
     Scope.EVENTS_READ: "Read events.",
     Scope.EVENTS_WRITE: "Write events.",
     Scope.MAILS_READ: "Read which mails were sent.",
+    Scope.WEBHOOKS_READ: "Read what the school's own systems are told.",
+    Scope.WEBHOOKS_WRITE: "Say what the school's own systems are told.",
     Scope.API_KEYS_WRITE: "Make and revoke API keys.",
     Scope.MEMBERS_READ: "Read who works at the school.",
     Scope.MEMBERS_WRITE: "Say who works at the school, and as what.",
@@ -125,7 +129,14 @@ _EVERYTHING = (
     _OFFICE_READS
     | _MONEY
     | dict.fromkeys(
-        (Scope.PEOPLE_WRITE, Scope.SCHOOL_WRITE, Scope.EVENTS_WRITE, Scope.MAILS_READ),
+        (
+            Scope.PEOPLE_WRITE,
+            Scope.SCHOOL_WRITE,
+            Scope.EVENTS_WRITE,
+            Scope.MAILS_READ,
+            Scope.WEBHOOKS_READ,
+            Scope.WEBHOOKS_WRITE,
+        ),
         Reach.SCHOOL,
     )
 )

@@ -114,6 +114,14 @@ class Users:
         query = select(User).where(User.user_name == user_name).with_for_update()
         return (await self._session.execute(query)).scalar_one_or_none()
 
+    async def with_roles(self, school_id: UUID, roles: Collection[str]) -> Sequence[User]:
+        """Return the users who have one of these roles at a school."""
+        those = select(Membership.user_id).where(
+            Membership.school_id == school_id, Membership.role.in_(list(roles))
+        )
+        query = select(User).where(User.id.in_(those)).order_by(User.id)
+        return (await self._session.execute(query)).scalars().all()
+
     async def schools_of(self, user_id: UUID) -> Sequence[UUID]:
         """Return the schools of a user, the newest school last."""
         query = (

@@ -198,6 +198,12 @@ async def labels_of(
     return await ApiKeys(session).labels(school_id, key_ids)
 
 
+async def who_may(session: AsyncSession, school_id: UUID, scope: Scope) -> Sequence[User]:
+    """Return a school's people whose role has a scope."""
+    roles = [role for role, scopes in policy.POLICY.items() if scope in scopes]
+    return await Users(session).with_roles(school_id, roles)
+
+
 async def schools_of(session: AsyncSession, user_id: UUID) -> Sequence[UUID]:
     """Return the schools of a user, the newest last."""
     return await Users(session).schools_of(user_id)

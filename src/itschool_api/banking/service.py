@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, trail
 from itschool_api.auth.caller import Caller
-from itschool_api.banking import coda, matching, reports, statements
+from itschool_api.banking import coda, matching, news, reports, statements
 from itschool_api.banking.coda import CodaError
 from itschool_api.banking.matching import Books, Cause, Line, Planned, State
 from itschool_api.banking.models import BankFile, BankImport
@@ -213,6 +213,7 @@ async def _book(
     await ledger.post(session, locked, postings)
     if settled:
         await rows.allocate(settled, "matching", clock.now())
+    await news.tell_of_import(session, school_id, identified, statement_ids)
 
 
 def _parts(planned: Planned, locked: Locked) -> tuple[tuple[UUID, Cents], ...]:

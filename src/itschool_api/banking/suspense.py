@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, pagination, trail
 from itschool_api.auth.caller import Caller
+from itschool_api.banking import news
 from itschool_api.banking.matching import Cause, State
 from itschool_api.banking.models import BankTransaction
 from itschool_api.banking.repository import Transactions
@@ -132,6 +133,7 @@ async def allocate(
     await rows.allocate(
         [(transaction_id, each.id) for each in postings if each.id], caller.name, clock.now()
     )
+    await news.tell_of_allocation(session, school_id, transaction, form.allocations)
     trail.about(
         session,
         wallet=[part.wallet_id for part in form.allocations if part.wallet_id],

@@ -15,10 +15,13 @@ from itschool_api.invoices import models
 from itschool_api.invoices.repository import Invoices
 from itschool_api.invoices.schemas import NewInvoice
 from itschool_api.invoices.service import InvoiceNotFound
+from itschool_api.invoices.state import shown_number
 from itschool_api.ledger import service as ledger
 from itschool_api.money import Cents
 from itschool_api.references import Reference
 from itschool_api.schools import service as schools
+from itschool_api.webhooks import telling
+from itschool_api.webhooks.payloads import EventType, InvoiceIssued
 
 
 class InvoiceIsIssued(errors.Conflict):
@@ -155,6 +158,8 @@ async def issue_drafts(
             for draft, (account_id, _) in zip(drafts, opened, strict=True)
         ]
     )
+    if not is_carried:
+        await _tell(session, school_id, drafts, numbers, days)
     return {draft.id: account for draft, account in zip(drafts, opened, strict=True)}
 
 
@@ -172,6 +177,37 @@ async def _locked_drafts(rows: Invoices, invoice_ids: Collection[UUID]) -> Seque
     if missing:
         raise InvoiceIsIssued if await rows.exist(missing) else InvoiceNotFound
     return drafts
+
+
+async def _tell(
+    session: AsyncSession,
+    school_id: UUID,
+    issued: Sequence[models.Invoice],
+    numbers: Mapping[UUID, int],
+    days: Mapping[UUID, tuple[date, date]],
+) -> None:
+    """Tell the school's systems what was issued; one query where nobody listens."""
+    listening = await telling.audience(session, school_id, EventType.INVOICE_ISSUED)
+    if not listening:
+        return
+    first_years = {each.id: each.begins_on.year for each in await schools.years(session, school_id)}
+    await telling.tell(
+        session,
+        listening,
+        (
+            InvoiceIssued(
+                invoice_id=each.id,
+                family_id=each.family_id,
+                number=shown_number(
+                    each.series, first_years[each.school_year_id], numbers[each.id]
+                ),
+                total_cents=each.total_cents,
+                issued_on=days[each.id][0],
+                due_on=days[each.id][1],
+            )
+            for each in issued
+        ),
+    )
 
 
 async def _addressees(

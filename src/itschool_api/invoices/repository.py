@@ -229,6 +229,14 @@ class Invoices:
             delete(Invoice).where(Invoice.school_id == self._school_id, Invoice.id == invoice_id)
         )
 
+    async def ids(self, account_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+        """Return the invoice of each account that is one's."""
+        query = select(Invoice.account_id, Invoice.id).where(
+            Invoice.school_id == self._school_id,
+            Invoice.account_id == func.any(list(account_ids)),
+        )
+        return {row.account_id: row.id for row in await self._session.execute(query)}
+
     async def billed(self, account_ids: Iterable[UUID]) -> Sequence[Any]:
         """Return the family and the first line's student behind each invoice's account."""
         query = (

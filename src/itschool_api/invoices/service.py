@@ -35,6 +35,7 @@ from itschool_api.ledger import service as ledger
 from itschool_api.money import Cents
 from itschool_api.pagination import Order, Slice
 from itschool_api.schools import service as schools
+from itschool_api.wallets import lows
 from itschool_api.wallets import service as wallets
 from itschool_api.wallets.schemas import PaymentDetails
 
@@ -163,7 +164,7 @@ async def pay_from_wallet(
     remaining = -locked.balances[invoice.account_id].balance_cents
     if remaining == 0:
         raise NothingToPay
-    await ledger.post(
+    changed = await ledger.post(
         session,
         locked,
         [
@@ -176,7 +177,15 @@ async def pay_from_wallet(
             )
         ],
     )
+    await lows.tell(session, locked, changed)
     return await read_invoice(session, caller, invoice_id)
+
+
+async def ids(
+    session: AsyncSession, school_id: UUID, account_ids: Iterable[UUID]
+) -> dict[UUID, UUID]:
+    """Return the invoice of each account that is one's."""
+    return await Invoices(session, school_id).ids(account_ids)
 
 
 async def account_of(session: AsyncSession, caller: Caller, invoice_id: UUID) -> UUID:

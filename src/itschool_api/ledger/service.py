@@ -205,15 +205,17 @@ async def lock(session: AsyncSession, school_id: UUID, account_ids: Iterable[UUI
     )
 
 
-async def post(session: AsyncSession, locked: Locked, postings: Sequence[Posting]) -> None:
-    """Move money, all of it or none.
+async def post(
+    session: AsyncSession, locked: Locked, postings: Sequence[Posting]
+) -> Mapping[UUID, Balance]:
+    """Move money, all of it or none; return the balances that changed, as they are now.
 
     Every side is either held by `locked` or one of the school's own accounts.
 
     Raises `InsufficientFunds`, `MoreThanDue`, `AccountClosed`, `AlreadyReversed`.
     """
     if not postings:
-        return
+        return {}
     sides = {side for each in postings for side in (each.source_id, each.target_id)}
     if strangers := sides - locked.balances.keys() - locked.chart.all:
         raise LookupError(f"accounts that nobody locked: {sorted(map(str, strangers))}")
@@ -230,6 +232,7 @@ async def post(session: AsyncSession, locked: Locked, postings: Sequence[Posting
         await accounts.add_transfers(booked, clock.now())
     if changed:
         await accounts.store(changed)
+    return changed
 
 
 async def reverse(

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     LOGIN_CHANGED = "login_changed"
     EMAIL_CONFIRMATION = "email_confirmation"
     EXPORT_READY = "export_ready"
+    WEBHOOK_DISABLED = "webhook_disabled"
 
 
 WITH_TOKEN: Final = frozenset({Kind.INVITATION, Kind.LOGIN_TOKEN, Kind.EMAIL_CONFIRMATION})

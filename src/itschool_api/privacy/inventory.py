@@ -224,6 +224,26 @@ _MONEY: Final = {
         "sha256 size_bytes",
     ),
 }
+_WEBHOOKS: Final = {
+    "webhook_events": Table(
+        "What the school's own systems were told: ids, amounts and days.",
+        _all("body", _F, _EXPIRES, secret=True),
+        "type occurred_at",
+        expires="retention_webhook_days",
+    ),
+    "webhook_deliveries": Table(
+        "Whether it arrived, and how the receiver's answer began.",
+        _all("reply", _F, _EXPIRES, secret=True),
+        "status attempts created_at queued_at next_attempt_at claimed_by attempted_at"
+        " response_status duration_ms reason",
+        expires="retention_webhook_days",
+    ),
+    "webhook_endpoints": Table(
+        "The school's own systems that are told what happens.",
+        plain="url description event_types enabled disabled_reason secret_version previous_secret_until"
+        " failing_since created_at",
+    ),
+}
 # What tells of the school, of its staff by their ids, or of nobody.
 _OTHERS: Final = {
     "schools": Table("Schools.", plain="name time_zone created_at second_factor_required"),
@@ -233,7 +253,9 @@ _OTHERS: Final = {
         " spread_excess",
     ),
     "school_years": Table("School years.", plain="name begins_on ends_on"),
-    "compartments": Table("Purposes of money.", plain="name position is_general floor_cents"),
+    "compartments": Table(
+        "Purposes of money.", plain="name position is_general floor_cents low_cents"
+    ),
     "class_groups": Table("Classes.", plain="name"),
     "bank_accounts": Table(
         "The school's accounts.", plain="iban bic holder is_default imported_until"
@@ -262,7 +284,7 @@ _OTHERS: Final = {
     ),
 }
 
-TABLES: Final[Mapping[str, Table]] = {**_PEOPLE, **_LOGINS, **_MONEY, **_OTHERS}
+TABLES: Final[Mapping[str, Table]] = {**_PEOPLE, **_LOGINS, **_MONEY, **_WEBHOOKS, **_OTHERS}
 
 
 def exported(table: str) -> dict[str, Personal]:

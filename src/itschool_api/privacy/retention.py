@@ -46,6 +46,7 @@ from itschool_api.privacy.models import Export
 from itschool_api.privacy.schemas import ExportStatus
 from itschool_api.schools import service as schools
 from itschool_api.settings import Settings
+from itschool_api.webhooks.models import WebhookDelivery, WebhookEvent
 
 SWEEP: Final = "sweep"
 NIGHTLY: Final = "17 2 * * *"  # UTC: night in Belgium, summer and winter
@@ -124,11 +125,22 @@ class Sweeper:
         return steps
 
     def _steps_of(self, school_id: UUID, now: datetime) -> dict[str, Step]:
+        told = now - timedelta(days=self.settings.retention_webhook_days)
+        undelivered = exists().where(
+            WebhookDelivery.school_id == WebhookEvent.school_id,
+            WebhookDelivery.event_id == WebhookEvent.id,
+        )
         return {
             StoredAnswer.__tablename__: self._removing(
                 StoredAnswer, StoredAnswer.stored_at < now - idempotency.LIFE, school_id
             ),
             Mail.__tablename__: lambda: self._remove_mails(school_id, now),
+            WebhookDelivery.__tablename__: self._removing(
+                WebhookDelivery, WebhookDelivery.created_at < told, school_id
+            ),
+            WebhookEvent.__tablename__: self._removing(
+                WebhookEvent, and_(WebhookEvent.occurred_at < told, ~undelivered), school_id
+            ),
             Export.__tablename__: lambda: self._remove_exports(school_id, now),
             "export_files": lambda: self.remove_orphans(school_id, now),
             "leavers": lambda: erase_leavers(

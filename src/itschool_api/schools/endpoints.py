@@ -2,13 +2,15 @@
 
 from http import HTTPStatus
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Security
 
-from itschool_api import errors, trail
+from itschool_api import errors, preconditions, trail
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
+from itschool_api.preconditions import MadeFrom
 from itschool_api.schools import schemas, security, service
 from itschool_api.schools.schemas import Me, NewSchoolYear, SchoolYear, SchoolYearList
 
@@ -49,6 +51,47 @@ async def create_school_year(
     year = await service.add_year(session, caller.school_id, form.first_year)
     trail.about(session, school_year=year.id)
     return SchoolYear.model_validate(year)
+
+
+@router.get("/compartments")
+async def list_compartments(session: Transaction, caller: SchoolReader) -> schemas.CompartmentList:
+    """List the purposes of the money in wallets; the operator adds one."""
+    found = await service.compartments(session, caller.school_id)
+    return schemas.CompartmentList(
+        items=[schemas.Compartment.model_validate(each) for each in found]
+    )
+
+
+@router.get(
+    "/compartments/{compartment_id}", responses=errors.responses(service.CompartmentNotFound)
+)
+async def read_compartment(
+    session: Transaction, caller: SchoolReader, compartment_id: UUID
+) -> schemas.Compartment:
+    """Read a purpose of the money in wallets."""
+    found = await service.compartment(session, caller.school_id, compartment_id)
+    return schemas.Compartment.model_validate(found)
+
+
+@router.patch(
+    "/compartments/{compartment_id}",
+    responses=errors.responses(service.CompartmentNotFound, *preconditions.REFUSALS),
+)
+async def change_compartment(
+    session: Transaction,
+    caller: SchoolWriter,
+    compartment_id: UUID,
+    changes: schemas.CompartmentChanges,
+    made_from: MadeFrom,
+) -> schemas.Compartment:
+    """Say from where on the wallets of a compartment are low.
+
+    A wallet that falls below it is told to the school's systems as `wallet.low`, once until it is
+    above again. Changing it tells nothing by itself.
+    """
+    return await service.change_compartment(
+        session, caller.school_id, compartment_id, changes, made_from
+    )
 
 
 @router.get("/school/security")

@@ -93,6 +93,8 @@ class Compartment(TenantOwned, Base):
     is_general: Mapped[bool]
     floor_cents: Mapped[Cents]
     """The overdraft limit of its wallets: 0, or below for credit."""
+    low_cents: Mapped[Cents | None]
+    """Below this a wallet of it is low, which is told; null: never."""
 
 
 class BankAccount(TenantOwned, Base):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from itschool_api.contract import Document, Flag, Form
+from itschool_api.contract import BIGGEST_AMOUNT_CENTS, UNCHANGED, Changes, Document, Flag, Form
 
 
 class MySchool(Document):
@@ -80,3 +80,37 @@ class SchoolYearList(Document):
 
     items: list[SchoolYear] = Field(max_length=200)
     next: None = Field(None, description="The list is always whole.")
+
+
+class Compartment(Document):
+    """A purpose of the money in wallets."""
+
+    id: UUID
+    name: str = Field(max_length=120, examples=["Cantine"])
+    is_general: bool = Field(description="Whether what is paid too much goes here.")
+    floor_cents: int = Field(
+        description="How far its wallets may be overdrawn: 0, or below.", examples=[0]
+    )
+    low_cents: int | None = Field(
+        description="Below this, a wallet of it is low; null: never.", examples=[1000]
+    )
+
+
+class CompartmentList(Document):
+    """The school's compartments, in their order."""
+
+    items: list[Compartment] = Field(max_length=200)
+    next: None = Field(None, description="The list is always whole.")
+
+
+class CompartmentChanges(Changes):
+    """What to change in a compartment; what is left out stays."""
+
+    low_cents: int | None = Field(
+        UNCHANGED,
+        strict=True,
+        ge=0,
+        le=BIGGEST_AMOUNT_CENTS,
+        description="Below this, a wallet of it is low; null: never.",
+        examples=[1000],
+    )

@@ -14,6 +14,7 @@ from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Caller
 from itschool_api.database import new_id, refusing
 from itschool_api.money import Cents
+from itschool_api.preconditions import Precondition
 from itschool_api.schools.models import (
     BankAccount,
     Compartment,
@@ -23,7 +24,8 @@ from itschool_api.schools.models import (
     SchoolYear,
 )
 from itschool_api.schools.repository import Schools
-from itschool_api.schools.schemas import Me, MySchool
+from itschool_api.schools.schemas import Compartment as CompartmentDocument
+from itschool_api.schools.schemas import CompartmentChanges, Me, MySchool
 
 _NO_CREDIT = Cents(0)
 _FIRST_MONTH = 8
@@ -39,6 +41,10 @@ class InvalidIban(errors.Unprocessable):
 
 class SchoolNotFound(errors.NotFound):
     """There is no such school."""
+
+
+class CompartmentNotFound(errors.NotFound):
+    """There is no such compartment."""
 
 
 class SchoolYearExists(errors.Conflict):
@@ -123,6 +129,35 @@ async def add_year(
     ):
         await session.flush()
     return year
+
+
+async def compartment(
+    session: AsyncSession, school_id: UUID, compartment_id: UUID, *, locked: bool = False
+) -> Compartment:
+    """Return a compartment; raises `CompartmentNotFound`."""
+    found = await session.get(Compartment, (school_id, compartment_id), with_for_update=locked)
+    if found is None:
+        raise CompartmentNotFound
+    return found
+
+
+async def change_compartment(
+    session: AsyncSession,
+    school_id: UUID,
+    compartment_id: UUID,
+    changes: CompartmentChanges,
+    precondition: Precondition,
+) -> CompartmentDocument:
+    """Say from where on a compartment's wallets are low.
+
+    Raises `CompartmentNotFound`, and what the precondition raises.
+    """
+    found = await compartment(session, school_id, compartment_id, locked=True)
+    precondition.hold(CompartmentDocument.model_validate(found))
+    for name, value in changes.given().items():
+        setattr(found, name, value)
+    await session.flush()
+    return CompartmentDocument.model_validate(found)
 
 
 async def add_compartment(

@@ -156,6 +156,37 @@ class Wallets:
             query = query.where(Student.id == func.any(list(student_ids)))
         return (await self._session.execute(query)).all()
 
+    async def ids(self, account_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+        """Return the wallet of each account that is one's."""
+        query = select(Wallet.account_id, Wallet.id).where(
+            Wallet.school_id == self._school_id,
+            Wallet.account_id == func.any(list(account_ids)),
+        )
+        return {row.account_id: row.id for row in await self._session.execute(query)}
+
+    async def with_thresholds(self, account_ids: Iterable[UUID]) -> Sequence[Any]:
+        """Return the wallets of accounts whose compartment says from where on they are low."""
+        query = (
+            select(
+                Wallet.id,
+                Wallet.account_id,
+                Wallet.student_id,
+                Wallet.compartment_id,
+                Compartment.low_cents,
+            )
+            .join(
+                Compartment,
+                (Compartment.school_id == Wallet.school_id)
+                & (Compartment.id == Wallet.compartment_id),
+            )
+            .where(
+                Wallet.school_id == self._school_id,
+                Wallet.account_id == func.any(list(account_ids)),
+                Compartment.low_cents.is_not(None),
+            )
+        )
+        return (await self._session.execute(query)).all()
+
     async def general_accounts(self, student_ids: Iterable[UUID]) -> dict[UUID, UUID]:
         """Return the account of each student's general wallet."""
         query = (

@@ -185,6 +185,13 @@ async def account_of(session: AsyncSession, caller: Caller, wallet_id: UUID) -> 
     return account_id
 
 
+async def ids(
+    session: AsyncSession, school_id: UUID, account_ids: Iterable[UUID]
+) -> dict[UUID, UUID]:
+    """Return the wallet of each account that is one's."""
+    return await Wallets(session, school_id).ids(account_ids)
+
+
 async def general_accounts(
     session: AsyncSession, school_id: UUID, student_ids: Iterable[UUID]
 ) -> dict[UUID, UUID]:
