@@ -9,7 +9,7 @@ PORT ?= 8000
 EXAMPLES ?= 200
 SEED ?= 1
 
-.PHONY: help demo test fuzz check format lint types layers migrations contract lock clean
+.PHONY: help demo test fuzz bench check format lint types layers migrations contract lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -22,6 +22,9 @@ test: $(VENV)/.dev ## Run every test
 
 fuzz: $(VENV)/.dev ## Attack every operation; EXAMPLES=… of each, SEED=… for others
 	@EXAMPLES=$(EXAMPLES) SEED=$(SEED) $(BIN)/pytest -q -n $(JOBS) tests/fuzz $(ARGS)
+
+bench: $(VENV)/.dev ## Measure what is promised; ARGS=… for one, see benchmarks/README.md
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: format lint types layers migrations contract test fuzz ## All that CI checks
 

@@ -1,0 +1,1 @@
+"""Measurements of what the project promises, and what they are compared with."""
