@@ -151,13 +151,15 @@ def before_commit(session: AsyncSession, work: Callable[[AsyncSession], Awaitabl
     session.info.setdefault(_BEFORE_COMMIT, []).append(work)
 
 
-def school_setting(school_id: UUID) -> ColumnElement[str]:
-    """Return the column that, selected, makes `school_id` the transaction's school.
+def school_setting(school: UUID | ColumnElement[str]) -> ColumnElement[str]:
+    """Return the column that, selected, makes `school` the transaction's school.
 
     The statement that carries it may read global tables only: a policy of the same statement can
     still see the former value.
     """
-    return func.set_config("app.school_id", str(school_id), True)
+    return func.set_config(
+        "app.school_id", str(school) if isinstance(school, UUID) else school, True
+    )
 
 
 async def enter_school(session: AsyncSession, school_id: UUID) -> None:

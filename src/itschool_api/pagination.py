@@ -85,7 +85,7 @@ class Slice:
     """The address of the list, to which its cursors are bound."""
 
 
-def _wanted(
+async def _wanted(  # a plain function would be run in a thread
     request: Request,
     limit: Annotated[
         int, Query(ge=1, le=LARGEST_LIMIT, description="How many items at the most.")

@@ -64,7 +64,7 @@ class Precondition:
             raise PreconditionFailed
 
 
-def _made_from(
+async def _made_from(
     if_match: Annotated[
         str | None,
         Header(

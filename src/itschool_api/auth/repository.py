@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from operator import itemgetter
 from typing import Any, cast
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import (
     Boolean,
     Table,
+    Text,
     Uuid,
     and_,
     bindparam,
@@ -42,7 +44,7 @@ from itschool_api.auth.models import (
     User,
     UserSession,
 )
-from itschool_api.database import insert_many, school_setting
+from itschool_api.database import Selection, insert_many, school_setting
 
 _SIGNING_KEYS = 0x6B65_7972_696E_67  # any number that nothing else locks
 # Of a package above: of schools, only this is asked here, with each request.
@@ -199,33 +201,18 @@ class UserSessions:
 
         One statement, the first of nearly every request: it reads global tables only.
         """
-        roles = func.array_agg(Membership.role)
-        lacks_factor = and_(_schools.c.second_factor_required, ~_is_protected(UserSession.user_id))
-        query = (
-            select(
-                UserSession.restricted,
-                roles.label("roles"),
-                lacks_factor.label("lacks_factor"),
-                school_setting(school_id),
+        row = (
+            await self._session.execute(
+                _entering(),
+                {
+                    "session_id": session_id,
+                    "user_id": user_id,
+                    "school_id": school_id,
+                    "school": str(school_id),
+                    "now": now,
+                },
             )
-            .join(User, User.id == UserSession.user_id)
-            .join(_schools, _schools.c.id == UserSession.school_id)
-            .join(
-                Membership,
-                (Membership.user_id == UserSession.user_id)
-                & (Membership.school_id == UserSession.school_id),
-            )
-            .where(
-                UserSession.id == session_id,
-                UserSession.user_id == user_id,
-                UserSession.school_id == school_id,
-                UserSession.revoked_at.is_(None),
-                UserSession.expires_at > now,
-                User.disabled_at.is_(None),
-            )
-            .group_by(UserSession.id, _schools.c.second_factor_required)
-        )
-        row = (await self._session.execute(query)).one_or_none()
+        ).one_or_none()
         return LiveSession(row.restricted, frozenset(row.roles), row.lacks_factor) if row else None
 
     async def revoke_all(self, user_id: UUID, now: datetime, *, but: UUID | None = None) -> int:
@@ -642,6 +629,37 @@ class RateCounters:
             set_={"hits": RateCounter.hits + 1},
         ).returning(RateCounter.key, RateCounter.hits)
         return {row.key: row.hits for row in await self._session.execute(counted)}
+
+
+@cache
+def _entering() -> Selection:
+    """Return the statement of `UserSessions.enter`, made once."""
+    roles = func.array_agg(Membership.role)
+    lacks_factor = and_(_schools.c.second_factor_required, ~_is_protected(UserSession.user_id))
+    return (
+        select(
+            UserSession.restricted,
+            roles.label("roles"),
+            lacks_factor.label("lacks_factor"),
+            school_setting(bindparam("school", type_=Text)),
+        )
+        .join(User, User.id == UserSession.user_id)
+        .join(_schools, _schools.c.id == UserSession.school_id)
+        .join(
+            Membership,
+            (Membership.user_id == UserSession.user_id)
+            & (Membership.school_id == UserSession.school_id),
+        )
+        .where(
+            UserSession.id == bindparam("session_id"),
+            UserSession.user_id == bindparam("user_id"),
+            UserSession.school_id == bindparam("school_id"),
+            UserSession.revoked_at.is_(None),
+            UserSession.expires_at > bindparam("now"),
+            User.disabled_at.is_(None),
+        )
+        .group_by(UserSession.id, _schools.c.second_factor_required)
+    )
 
 
 def _is_protected(user_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
