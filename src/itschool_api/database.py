@@ -28,6 +28,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -270,6 +271,15 @@ async def update_many(
         .where(table.c.school_id == school_id, table.c.id == values.c.id, *conditions)
         .values({each.name: values.c[each.name] for each in columns if each.name != "id"})
     )
+
+
+async def join_whole_tables(session: AsyncSession) -> None:
+    """Let what follows in the transaction join by hashing or merging, as fits whole tables.
+
+    Just after very many rows came, the planner has no statistics of them, expects a few, and would
+    go through one table for each row of another.
+    """
+    await session.execute(text("SET LOCAL enable_nestloop = off"))
 
 
 @asynccontextmanager

@@ -5,6 +5,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.database import join_whole_tables
+
 # What never posts says nothing of money that moved on the account. A separate application tells
 # of a part of its movements, and its balances are any.
 _STATEMENTS = text(
@@ -112,6 +114,7 @@ _SUSPENSE = text(
 
 async def findings(session: AsyncSession, school_id: UUID) -> list[str]:
     """Return where the bank and the books of a school disagree; nothing is how it should be."""
+    await join_whole_tables(session)
     here = {"school": school_id}
     found = [
         f"statement {row.id} has {row.stored} transactions of {row.made} cents; "

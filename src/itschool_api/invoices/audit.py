@@ -5,6 +5,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.database import join_whole_tables
+
 _INVOICES = text(
     """
     SELECT i.id, i.total_cents, coalesce(l.cents, 0) AS cents, a.floor_cents, a.ceiling_cents,
@@ -40,6 +42,7 @@ _GAPS = text(
 
 async def findings(session: AsyncSession, school_id: UUID) -> list[str]:
     """Return what is wrong with a school's invoices; nothing is how it should be."""
+    await join_whole_tables(session)
     here = {"school": school_id}
     found = [
         f"invoice {row.id} totals {row.total_cents} cents; its lines make {row.cents}, "

@@ -5,6 +5,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.database import join_whole_tables
+
 # Every account's entries with the running sum that its transfers make.
 _ENTRIES = """
     WITH entries AS (
@@ -67,6 +69,7 @@ _REVERSALS = text(
 
 async def findings(session: AsyncSession, school_id: UUID) -> list[str]:
     """Return what is wrong with a school's books; nothing is how it should be."""
+    await join_whole_tables(session)
     here = {"school": school_id}
     found = [
         f"{row.kind} account {row.id} says {row.balance_cents} cents after {row.entries} entries; "
