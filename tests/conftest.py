@@ -139,6 +139,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         data_dir=tmp_path_factory.mktemp("data"),
         public_url="https://api.example.org",
         webhook_loopback=True,
+        requests_per_minute=10**9,
     )
 
 

@@ -35,6 +35,7 @@ from itschool_api.auth import (
     second_factor_endpoints,
     session_endpoints,
     signing_keys,
+    throttle,
     tokens,
 )
 from itschool_api.auth import service as auth
@@ -130,10 +131,12 @@ def create_app(
         state.authority = authority(settings, keys)
         state.storage = Storage(settings.data_dir / "files")
         state.importing = asyncio.Semaphore(1)
-        keeping_up = asyncio.create_task(state.keys.keep_up())
+        state.throttle = throttle.Throttle(state.sessions, settings.requests_per_minute)
+        keeping_up = [asyncio.create_task(each.keep_up()) for each in (state.keys, state.throttle)]
         _log.info("api.ready")
         yield
-        keeping_up.cancel()
+        for task in keeping_up:
+            task.cancel()
         await engine.dispose()
         _log.info("api.stopped")
 

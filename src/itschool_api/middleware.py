@@ -18,6 +18,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils.compat import uuid7
 
 from itschool_api import errors, languages, logs
+from itschool_api.auth.throttle import Quota
 
 _log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -31,13 +32,22 @@ _SAFETY_HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 # What an answer to a listed origin shows to scripts, beside the few that browsers always show.
-_EXPOSED: Final = "Content-Disposition, Content-Language, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id"
+_EXPOSED: Final = (
+    "Content-Disposition, Content-Language, Deprecation, ETag, Link, Location, RateLimit, "
+    "RateLimit-Policy, Retry-After, Sunset, WWW-Authenticate, X-Request-Id"
+)
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Accept, Accept-Language, Authorization, Content-Type, "
     "Idempotency-Key, If-Match, If-None-Match, X-Request-Id, X-Requested-With",
     "Access-Control-Max-Age": "600",
 }
+
+
+def _quota(scope: Scope) -> dict[str, str]:
+    """Return the headers that say what the caller has left, where they were counted."""
+    quota: Quota | None = scope["state"].get("quota")
+    return quota.headers() if quota else {}
 
 
 class RequestContext:
@@ -62,6 +72,7 @@ class RequestContext:
         clear_contextvars()
         bind_contextvars(request_id=request_id)
         languages.listen(asked.get("accept-language", ""))
+        scope.setdefault("state", {})
         status = 0
         started = time.perf_counter()
 
@@ -71,6 +82,7 @@ class RequestContext:
                 status = int(message["status"])
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
+                headers.update(_quota(scope))
                 for name, value in _SAFETY_HEADERS.items():
                     headers.setdefault(name, value)
                 if self._origins:

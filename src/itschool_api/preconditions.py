@@ -68,6 +68,7 @@ async def _made_from(
     if_match: Annotated[
         str | None,
         Header(
+            alias="If-Match",
             max_length=LONGEST,
             description="`ETag` of the state that your change was made from; `*`: whichever it is.",
             examples=["*"],

@@ -109,6 +109,12 @@ class DatabaseSettings(BaseSettings):
     database_pool_size: int = Field(
         10, ge=1, le=200, description="Connections that one process keeps open."
     )
+    requests_per_minute: int = Field(
+        1200,
+        ge=1,
+        description="How many requests one caller may make in a minute; who is not known counts by "
+        "address.",
+    )
     data_dir: Path = Field(
         Path(".itschool"), description="Folder of stored files and of the embedded PostgreSQL."
     )

@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 
 from itschool_api import clock, errors, trail
 from itschool_api.auth import caller as policy
-from itschool_api.auth import credentials, tokens
+from itschool_api.auth import credentials, limits, tokens
 from itschool_api.auth.caller import Caller, Role, Scope
 from itschool_api.auth.repository import ApiKeys, UserSessions
 from itschool_api.database import Transaction, enter_school
@@ -68,14 +68,14 @@ async def authenticate(
 
     Roles and sessions are read anew at each request, so that their end counts from the next one.
     Raises `Unauthenticated`, `InvalidAccessToken`, `InvalidApiKey`, `InsufficientScope`,
-    `PasswordNotSet`, `SecondFactorEnrolmentRequired`.
+    `PasswordNotSet`, `SecondFactorEnrolmentRequired`, `RateLimited`.
     """
-    if not person:
-        raise errors.Unauthenticated
-    if person.startswith(credentials.API_KEY_PREFIX):
-        caller = await _key_caller(session, person)
-    else:
-        caller = await _user_caller(session, await request.app.state.keys.verify(person))
+    try:
+        caller = await _caller(request, session, person)
+    except errors.Unauthenticated:
+        await count_stranger(request)
+        raise
+    _spend(request, caller.name)
     bind_contextvars(school=str(caller.school_id), caller=caller.name)
     if request.method not in _SAFE_METHODS:
         trail.begin(
@@ -93,6 +93,32 @@ async def authenticate(
     if missing:
         raise InsufficientScope(f"It needs {' and '.join(missing)}.")
     return caller
+
+
+def address_of(request: Request) -> str:
+    """Return the address that a request counts for."""
+    return limits.origin(request.client.host) if request.client else "unknown"
+
+
+async def count_stranger(request: Request) -> None:
+    """Count a request of somebody who is not known; raises `RateLimited`."""
+    _spend(request, f"address:{address_of(request)}")
+
+
+STRANGERS: Final = (Depends(count_stranger),)
+"""The policy of an operation for everybody: it counts for their address."""
+
+
+def _spend(request: Request, who: str) -> None:
+    request.state.quota = request.app.state.throttle.spend(who)
+
+
+async def _caller(request: Request, session: Transaction, person: str | None) -> Caller:
+    if not person:
+        raise errors.Unauthenticated
+    if person.startswith(credentials.API_KEY_PREFIX):
+        return await _key_caller(session, person)
+    return await _user_caller(session, await request.app.state.keys.verify(person))
 
 
 def _ids(path: Mapping[str, object]) -> dict[str, UUID]:

@@ -18,7 +18,7 @@ from itschool_api.auth import (
     service,
     sessions,
 )
-from itschool_api.auth.authenticate import authenticate
+from itschool_api.auth.authenticate import STRANGERS, address_of, authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.auth.refresh_cookie import RefreshCookie, RequestedWith
 from itschool_api.auth.schemas import (
@@ -58,13 +58,9 @@ class IncompleteTokenRequest(errors.BadRequest):
         super().__init__(text, error="invalid_request", error_description=text)
 
 
-def address_of(request: Request) -> str:
-    """Return the address that a request came from (uvicorn resolves listed proxies)."""
-    return limits.origin(request.client.host) if request.client else "unknown"
-
-
 @router.post(
     "/auth/token",
+    dependencies=STRANGERS,
     responses=errors.responses(
         sessions.InvalidGrant,
         UnsupportedGrantType,
@@ -146,7 +142,12 @@ async def create_token(
     return refresh_cookie.answer(response, issued)
 
 
-@router.post("/auth/login-tokens", status_code=HTTPStatus.ACCEPTED, response_class=Response)
+@router.post(
+    "/auth/login-tokens",
+    status_code=HTTPStatus.ACCEPTED,
+    response_class=Response,
+    dependencies=STRANGERS,
+)
 async def request_login_token(
     request: Request, session: Transaction, form: LoginTokenRequest
 ) -> Response:
@@ -161,6 +162,7 @@ async def request_login_token(
 
 @router.post(
     "/auth/login-tokens/redeem",
+    dependencies=STRANGERS,
     responses=errors.responses(login_tokens.InvalidLoginToken, limits.TooManyAttempts),
 )
 async def redeem_login_token(

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from itschool_api import clock
+from itschool_api.auth.authenticate import STRANGERS
 from itschool_api.auth.schemas import KeySet, PublicKey
 from itschool_api.auth.signing_keys import CACHED_FOR
 
@@ -10,7 +11,7 @@ from itschool_api.auth.signing_keys import CACHED_FOR
 router = APIRouter(prefix="/.well-known", tags=["access"])
 
 
-@router.get("/jwks.json")
+@router.get("/jwks.json", dependencies=STRANGERS)
 async def read_key_set(request: Request, response: Response) -> KeySet:
     """Read the keys that access tokens are verified with (RFC 7517).
 

@@ -620,15 +620,24 @@ class RateCounters:
 
     async def hit(self, windows: Mapping[str, datetime]) -> dict[str, int]:
         """Count one attempt for each key in its window, and return the counts."""
-        query = insert(RateCounter).values(
-            # In one order everywhere, so that two requests never wait for each other.
-            [{"key": key, "window_at": windows[key], "hits": 1} for key in sorted(windows)]
-        )
-        counted = query.on_conflict_do_update(
+        return await self._add({key: (window, 1) for key, window in windows.items()})
+
+    async def add(self, hits: Mapping[str, int], window: datetime) -> dict[str, int]:
+        """Count so many for each key, and return the counts."""
+        return await self._add({key: (window, more) for key, more in hits.items()})
+
+    async def _add(self, counted: Mapping[str, tuple[datetime, int]]) -> dict[str, int]:
+        # In one order everywhere, so that two requests never wait for each other.
+        rows = [
+            {"key": key, "window_at": window, "hits": hits}
+            for key, (window, hits) in sorted(counted.items())
+        ]
+        query = insert(RateCounter).values(rows)
+        counts = query.on_conflict_do_update(
             index_elements=[RateCounter.key, RateCounter.window_at],
-            set_={"hits": RateCounter.hits + 1},
+            set_={"hits": RateCounter.hits + query.excluded.hits},
         ).returning(RateCounter.key, RateCounter.hits)
-        return {row.key: row.hits for row in await self._session.execute(counted)}
+        return {row.key: row.hits for row in await self._session.execute(counts)}
 
 
 @cache

@@ -7,9 +7,8 @@ from fastapi import APIRouter, Request, Security
 
 from itschool_api import errors
 from itschool_api.auth import limits, proofs, second_factor
-from itschool_api.auth.authenticate import authenticate
+from itschool_api.auth.authenticate import address_of, authenticate
 from itschool_api.auth.caller import Caller, Scope
-from itschool_api.auth.endpoints import address_of
 from itschool_api.auth.schemas import (
     NewSecondFactor,
     NewSecondFactorRequest,

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Query, Request, Response, Security
 
 from itschool_api import errors
 from itschool_api.auth import limits, proofs
-from itschool_api.auth.authenticate import authenticate
+from itschool_api.auth.authenticate import address_of, authenticate
 from itschool_api.auth.caller import Caller, Role, Scope
-from itschool_api.auth.endpoints import address_of
 from itschool_api.auth.logins import MemberElsewhere
 from itschool_api.auth.service import UserNameTaken
 from itschool_api.database import Transaction
