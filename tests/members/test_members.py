@@ -151,6 +151,20 @@ async def test_a_parent_who_works_at_the_school_stays_a_parent(office: Office) -
     assert len(ok(await child.parent.get("/v1/wallets"))["items"]) == 1
 
 
+async def test_whoever_redeemed_a_parents_token_does_not_get_in_as_an_admin(
+    app: FastAPI, office: Office
+) -> None:
+    """SEC-03: the session of a login token that an office printed ends as the token would."""
+    user_id, _, _ = await office.school.user(Role.GUARDIAN)
+    async with client_of(app) as anonymous:
+        redeemed = ok(await redeem(anonymous, await grant(app, user_id)))
+    ok(await office.roles(user_id, "admin"))
+
+    async with client_of(app, redeemed["access_token"]) as late:
+        answer = await late.put("/v1/me/password", json={"new_password": "trois petits chats"})
+        problem(answer, 401, "invalid-access-token")
+
+
 async def test_nobody_is_left_without_a_role(office: Office) -> None:
     user_id, _, _ = await office.school.user(Role.TEACHER)
 

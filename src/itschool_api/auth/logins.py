@@ -100,15 +100,24 @@ async def widened(session: AsyncSession, user_id: UUID) -> None:
     An office may print a parent's login token; it must not lead into an administrator's login, nor
     into another school's. Called after the membership was written: whoever prints locks the user.
     """
-    await LoginTokens(session).end_all(user_id, clock.now())
+    await end_ways_in(session, user_id)
+
+
+async def end_ways_in(session: AsyncSession, user_id: UUID) -> None:
+    """End a user's login tokens, and the sessions of those who redeemed one and go on from there.
+
+    Tokens first: who redeems one meanwhile is waited for, and their session is seen.
+    """
+    now = clock.now()
+    await LoginTokens(session).end_all(user_id, now)
+    await UserSessions(session).revoke_restricted(user_id, now)
 
 
 async def leave(session: AsyncSession, user_id: UUID, school_id: UUID) -> None:
     """End a user's sessions at a school they belong to no more, and their last ways in."""
-    now = clock.now()
-    await UserSessions(session).revoke_at(user_id, school_id, now)
+    await UserSessions(session).revoke_at(user_id, school_id, clock.now())
     if not await Users(session).schools_of(user_id):
-        await LoginTokens(session).end_all(user_id, now)
+        await end_ways_in(session, user_id)
 
 
 async def _end_everything(session: AsyncSession, user_id: UUID) -> None:

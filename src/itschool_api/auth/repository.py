@@ -237,6 +237,18 @@ class UserSessions:
             .values(revoked_at=now)
         )
 
+    async def revoke_restricted(self, user_id: UUID, now: datetime) -> None:
+        """End the sessions of a user that login tokens opened."""
+        await self._session.execute(
+            update(UserSession)
+            .where(
+                UserSession.user_id == user_id,
+                UserSession.restricted,
+                UserSession.revoked_at.is_(None),
+            )
+            .values(revoked_at=now)
+        )
+
     async def revoke(self, session_id: UUID, now: datetime, *, user_id: UUID | None = None) -> bool:
         """End one session, of that user if one is named; tell whether it was one to end."""
         query = update(UserSession).where(

@@ -13,7 +13,7 @@ from itschool_api.auth import credentials, limits, logins, proofs
 from itschool_api.auth.caller import Caller
 from itschool_api.auth.models import User
 from itschool_api.auth.proofs import Door
-from itschool_api.auth.repository import LoginTokens, Users
+from itschool_api.auth.repository import Users
 from itschool_api.auth.service import Authority
 from itschool_api.members.schemas import MyChanges, NewAddress
 from itschool_api.outbox import service as outbox
@@ -80,7 +80,7 @@ async def confirm_address(
         await outbox.send(session, caller.school_id, outbox.Kind.LOGIN_CHANGED, user)
         user.email = mail.recipient
         # What was sent to the former address opens nothing any more.
-        await LoginTokens(session).end_all(user.id, clock.now())
+        await logins.end_ways_in(session, user.id)
         await session.flush()
     trail.about(session, user=user.id)
     return await schools.me(session, caller)
