@@ -16,10 +16,14 @@ from pydantic import (
     Field,
     Strict,
     StringConstraints,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 BIGGEST_AMOUNT_CENTS = 100_000_000_00
+# No form has so many. Each that is unknown is a fault of its own, and 80,000 of them, as many as a
+# body holds, kept everybody else waiting for two seconds.
+_MOST_MEMBERS: Final = 100
 
 # What the validators below ask for, as the document tells it; blanks at the ends are removed first.
 _BLANKS: Final = r"[\t-\r ]*"
@@ -39,6 +43,13 @@ class Form(BaseModel):
     """What a client sends: unknown fields are refused, blanks around texts removed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_members(cls, given: Any) -> Any:
+        if isinstance(given, dict) and len(given) > _MOST_MEMBERS:
+            raise ValueError(f"has more than {_MOST_MEMBERS} members")
+        return given
 
 
 # The default of a field that stays as it is; a form of changes never reads it.

@@ -39,6 +39,7 @@ from itschool_api.languages import Language
 
 MEDIA_TYPE = "application/problem+json"
 _Form = TypeVar("_Form", bound=BaseModel)
+_MOST_FAULTS = 1000
 _WORD_STARTS = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -81,7 +82,7 @@ class Problem(BaseModel):
         None, max_length=2000, description="This occurrence, for people.", examples=[None]
     )
     errors: list[Fault] | None = Field(
-        None, max_length=1000, description="What is wrong with the request, piece by piece."
+        None, max_length=_MOST_FAULTS, description="What is wrong with the request, piece by piece."
     )
     request_id: str | None = Field(
         None, max_length=100, description="Tell it to us when you ask for help; see `X-Request-Id`."
@@ -264,8 +265,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _malformed(_: Request, error: RequestValidationError) -> Response:
-        faults = [_fault(each) for each in error.errors()[:1000]]
-        return response(ValidationFailed(errors=faults))
+        told = [_fault(each) for each in error.errors()[:_MOST_FAULTS]]
+        return response(ValidationFailed(errors=told))
 
     @app.exception_handler(StarletteHTTPException)
     async def _framework(_: Request, error: StarletteHTTPException) -> Response:
