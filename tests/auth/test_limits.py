@@ -64,6 +64,44 @@ async def test_many_addresses_together_guess_no_more_than_a_few(
         ok(await log_in(elsewhere, name, "huit petits lapins"))
 
 
+@pytest.mark.parametrize("way", ["/v1/me/password", "/v1/me/second-factor"])
+async def test_a_stolen_session_guesses_no_more_from_many_addresses(
+    app: FastAPI, school: School, way: str
+) -> None:
+    """SEC-12: what spares its owner at home does not spare the thief; other sessions go on."""
+    _, name, owner = await school.user(Role.GUARDIAN)
+    thief = ok(await log_in(client_of(app), name))["access_token"]
+    new = {"new_password": "sept petits lapins"} if way == "/v1/me/password" else {}
+
+    async def given(token: str, password: str) -> int:
+        async with client_of(app, token) as client:
+            method = "PUT" if new else "POST"
+            answer = await client.request(method, way, json=new | {"current_password": password})
+        return answer.status_code
+
+    most = limits.FAILURES_PER_SESSION
+    assert [await given(thief, "guess guess") for _ in range(most)] == [403] * most
+    assert await given(thief, PASSWORD) == 429
+    token = owner.headers["Authorization"].removeprefix("Bearer ")
+    assert await given(token, PASSWORD) in {200, 201}
+
+
+async def test_a_right_guess_in_a_session_among_too_many_at_once_changes_nothing(
+    app: FastAPI, school: School
+) -> None:
+    """SEC-12: all were let in before the first had failed."""
+    _, _, owner = await school.user(Role.GUARDIAN)
+    token = owner.headers["Authorization"].removeprefix("Bearer ")
+    guesses = ["guess guess"] * 3 * limits.FAILURES_PER_SESSION + [PASSWORD]
+
+    async def given(password: str) -> int:
+        form = {"new_password": "sept petits lapins", "current_password": password}
+        async with client_of(app, token) as client:
+            return (await client.put("/v1/me/password", json=form)).status_code
+
+    assert 200 not in await asyncio.gather(*(given(each) for each in guesses))
+
+
 async def test_an_unknown_account_is_held_up_like_a_known_one(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

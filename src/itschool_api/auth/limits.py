@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
+from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +26,8 @@ FAILURES_PER_ACCOUNT_AND_ADDRESS = 10
 FAILURES_PER_ADDRESS = 300
 FAILURES_PER_ACCOUNT = 50
 FAILURES_PER_ACCOUNT_AND_DAY = 200
+FAILURES_PER_SESSION = 10
+FAILURES_PER_SESSION_AND_DAY = 50
 MAILS_PER_ADDRESS = 3
 
 _log = structlog.get_logger(__name__)
@@ -81,31 +84,42 @@ def origin(host: str) -> str:
 
 
 async def refuse_guessing(
-    session: AsyncSession, account: str | None, address: str, *, spared: bool = False
+    session: AsyncSession,
+    account: str | None,
+    address: str,
+    *,
+    spared: bool = False,
+    within: UUID | None = None,
 ) -> None:
     """Raise `TooManyAttempts` where too much has failed already.
 
     Ask before looking at what was given, and again before granting anything: guesses that come
     at once were all let in before the first of them had failed. Without an `account` (a login
     token is guessed, not somebody's password) the address alone counts; `spared` are users at an
-    address of theirs.
+    address of theirs. `within` is the session of who is logged in already: a thief may carry it from
+    address to address.
     """
     now = clock.now()
-    limits = _limits(account, address)
+    limits = _limits(account, address, within)
     hits = await RateCounters(session).counts(_windows(limits, now))
     reached = [limit for limit in limits if hits.get(limit.key, 0) >= limit.most]
     _refuse(reached, account, now, spared=spared)
 
 
 async def count_failure(
-    session: AsyncSession, account: str | None, address: str, *, spared: bool = False
+    session: AsyncSession,
+    account: str | None,
+    address: str,
+    *,
+    spared: bool = False,
+    within: UUID | None = None,
 ) -> None:
     """Count a failed attempt, in place of all that its transaction did.
 
     Raises `TooManyAttempts` where it was one too many, whose answer must tell nothing.
     """
     now = clock.now()
-    limits = _limits(account, address)
+    limits = _limits(account, address, within)
     async with despite_refusal(session):
         hits = await RateCounters(session).hit(_windows(limits, now))
     exceeded = [limit for limit in limits if hits[limit.key] > limit.most]
@@ -143,8 +157,15 @@ def _refuse_often(keys: Collection[str], now: datetime) -> None:
         raise TooOften(math.ceil((window_at(now) + WINDOW - now).total_seconds()))
 
 
-def _limits(account: str | None, address: str) -> list[_Limit]:
+def _limits(account: str | None, address: str, within: UUID | None) -> list[_Limit]:
     limits = [_Limit(hashed_key("login-from", address), WINDOW, FAILURES_PER_ADDRESS)]
+    if within is not None:
+        limits += [
+            _Limit(hashed_key("in-session", str(within)), WINDOW, FAILURES_PER_SESSION),
+            _Limit(
+                hashed_key("in-session-in-a-day", str(within)), DAY, FAILURES_PER_SESSION_AND_DAY
+            ),
+        ]
     if account is not None:
         limits += [
             _Limit(hashed_key("login", account, address), WINDOW, FAILURES_PER_ACCOUNT_AND_ADDRESS),

@@ -81,12 +81,14 @@ async def prove_password(
         raise errors.Unauthenticated
     account, stored = user.user_name, user.password_hash
     # Who is logged in is at home: guesses of strangers elsewhere do not hold them up.
-    await limits.refuse_guessing(session, account, address, spared=True)
+    within = caller.session_id
+    await limits.refuse_guessing(session, account, address, spared=True, within=within)
     async with released(session, caller.school_id):
         right, _ = await passwords.in_thread(passwords.verified, password, stored)
     if not right:
-        await limits.count_failure(session, account, address, spared=True)
+        await limits.count_failure(session, account, address, spared=True, within=within)
         raise WrongPassword
+    await limits.refuse_guessing(session, account, address, spared=True, within=within)
     user = await Users(session).locked(user.id)
     if user is None or user.password_hash != stored:
         raise errors.Unauthenticated  # it was changed meanwhile, and this session ended with it

@@ -156,7 +156,7 @@ async def set_password(
     known = Scope.PROFILE_READ in caller.reach
     if known:
         # Who is logged in is at home: guesses of strangers elsewhere do not hold them up.
-        await limits.refuse_guessing(session, account, address, spared=True)
+        await limits.refuse_guessing(session, account, address, spared=True, within=present.id)
     names = (account, user.first_name, user.last_name, user.email or "")
     acceptable = not passwords.is_common(new) and not passwords.is_guessable(new, names)
     async with released(session, caller.school_id):
@@ -167,8 +167,10 @@ async def set_password(
             hashed = await passwords.in_thread(passwords.hashed, new)
     if not right:
         _log.warning("password.refused", user=str(caller.user_id))
-        await limits.count_failure(session, account, address, spared=True)
+        await limits.count_failure(session, account, address, spared=True, within=present.id)
         raise WrongPassword
+    if known:
+        await limits.refuse_guessing(session, account, address, spared=True, within=present.id)
     if not acceptable:
         raise CommonPassword
     user = await Users(session).locked(user.id)
