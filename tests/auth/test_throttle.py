@@ -24,11 +24,10 @@ MOST = 6
 
 @pytest.fixture
 async def processes(
-    settings: Settings, database_url: str, watch: Watch, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, database_url: str, watch: Watch
 ) -> AsyncIterator[list[FastAPI]]:
     """Two that serve the same database, and tell each other only when a test says so."""
     watch.at = limits.window_at(watch.at, throttle.WINDOW)
-    monkeypatch.setattr(throttle, "_TELL_EVERY", 3600.0)
     frugal = settings.model_copy(update={"requests_per_minute": MOST})
     async with AsyncExitStack() as stack:
         apps = [create_app(frugal, database_url) for _ in range(2)]

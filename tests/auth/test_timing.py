@@ -27,6 +27,7 @@ pytestmark = pytest.mark.anyio
 
 IS_LONG = bool(os.environ.get("ITSCHOOL_LONG"))
 
+_OF_THE_REQUEST = {"x-request-id", "ratelimit"}
 Ask = Callable[[AsyncClient], Awaitable[Response]]
 
 
@@ -48,7 +49,7 @@ def auc(these: list[float], those: list[float]) -> float:
 
 def told(answer: Response) -> tuple[int, dict[str, str], dict[str, object]]:
     """Return all that an answer says, but what differs from request to request."""
-    headers = {key: value for key, value in answer.headers.items() if key != "x-request-id"}
+    headers = {key: value for key, value in answer.headers.items() if key not in _OF_THE_REQUEST}
     body = answer.json() if answer.content else {}
     return int(answer.status_code), headers, {**body, "request_id": None}
 
