@@ -247,10 +247,13 @@ async def _change_webhook_endpoint(_: World) -> Request:
     return {"json": {"description": "Canteen", "enabled": True}, "headers": ANY_STATE}
 
 
-@_for("delete_webhook_endpoint")
-async def _delete_webhook_endpoint(world: World) -> Request:
+async def _endpoint(world: World) -> Request:
     await world.ours.forget_endpoints()
     return {"ids": {"endpoint": await world.ours.fresh_endpoint()}}
+
+
+for _operation in ("delete_webhook_endpoint", "send_test_webhook"):
+    _for(_operation)(_endpoint)
 
 
 @_for("rotate_webhook_secret")
@@ -260,13 +263,15 @@ async def _rotate_webhook_secret(_: World) -> Request:
 
 @_for("redeliver_failed_webhooks")
 async def _redeliver_failed_webhooks(world: World) -> Request:
-    await world.ours.fresh_failed_delivery()
-    return {"json": {"since": "2026-01-01T00:00:00Z"}}
+    made = await _endpoint(world)
+    await world.ours.fresh_failed_delivery(made["ids"]["endpoint"])
+    return made | {"json": {"since": "2026-01-01T00:00:00Z"}}
 
 
 @_for("redeliver_webhook")
 async def _redeliver_webhook(world: World) -> Request:
-    return {"ids": {"delivery": await world.ours.fresh_failed_delivery()}}
+    endpoint = (await _endpoint(world))["ids"]["endpoint"]
+    return {"ids": {"delivery": await world.ours.fresh_failed_delivery(endpoint)}}
 
 
 @_for("create_export")

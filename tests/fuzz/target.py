@@ -138,6 +138,7 @@ async def _is_whole(world: World) -> bool:
         ("admin", f"/v1/bank-transactions/{ids['transaction']}"),
         ("admin", "/v1/api-keys"),
         ("manager", "/v1/guardians"),
+        ("manager", f"/v1/webhook-deliveries/{ids['delivery']}"),
     )
     answers = [await world.callers[caller].get(url) for caller, url in wanted]
     return all(answer.status_code == 200 for answer in answers)
