@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from fastapi import Depends, Query, Request
 from pydantic import Field
-from sqlalchemy import tuple_
+from sqlalchemy import Integer, bindparam, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
@@ -27,6 +27,7 @@ from itschool_api.database import Selection
 
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 200
+_COUNT = "page_rows"
 
 Item = TypeVar("Item")
 _Column = ColumnElement[Any] | InstrumentedAttribute[Any]
@@ -109,6 +110,22 @@ class Order:
     descending: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A query in its order, whose statement can be kept: making it costs as much as running it."""
+
+    statement: Selection
+    order: Order
+
+
+def listing(query: Selection, order: Order) -> Listing:
+    """Put a query in its order."""
+    ordered = (column.desc() if order.descending else column.asc() for column in order.by)
+    keys = [column.label(f"_key{place}") for place, column in enumerate(order.by)]
+    count = bindparam(_COUNT, type_=Integer)
+    return Listing(query.add_columns(*keys).order_by(*ordered).limit(count), order)
+
+
 async def rows(
     session: AsyncSession, query: Selection, order: Order, wanted: Slice
 ) -> tuple[Sequence[Any], str | None]:
@@ -116,6 +133,17 @@ async def rows(
 
     Raises `InvalidCursor`.
     """
+    return await rows_of(session, listing(query, order), wanted)
+
+
+async def rows_of(
+    session: AsyncSession, kept: Listing, wanted: Slice, **parameters: Any
+) -> tuple[Sequence[Any], str | None]:
+    """Return the wanted rows of a listing, under its query's parameters.
+
+    Raises `InvalidCursor`.
+    """
+    query, order = kept.statement, kept.order
     # The columns too: where the order was another one, the place is not in this list.
     listed = " ".join([wanted.path, *(str(column) for column in order.by), str(order.descending)])
     if wanted.cursor is not None and wanted.seal is not None:
@@ -123,15 +151,11 @@ async def rows(
         here = tuple_(*order.by)
         last = tuple_(*(_typed(part, column) for part, column in zip(place, order.by, strict=True)))
         query = query.where(here < last if order.descending else here > last)
-    ordered = (column.desc() if order.descending else column.asc() for column in order.by)
-    keys = [column.label(f"_key{place}") for place, column in enumerate(order.by)]
-    found = (
-        await session.execute(query.add_columns(*keys).order_by(*ordered).limit(wanted.limit + 1))
-    ).all()
+    found = (await session.execute(query, {_COUNT: wanted.limit + 1, **parameters})).all()
     if len(found) <= wanted.limit or wanted.seal is None:
         return found[: wanted.limit], None
     last_row = found[wanted.limit - 1]
-    return found[: wanted.limit], wanted.seal.close(last_row[-len(keys) :], listed)
+    return found[: wanted.limit], wanted.seal.close(last_row[-len(order.by) :], listed)
 
 
 def _plain(part: Any) -> Any:

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any
+from functools import cache
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Uuid, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.database import Selection, insert_many, new_id
 from itschool_api.families.models import Student
 from itschool_api.families.repository import matches, present
 from itschool_api.ledger.models import Account, PaymentReference
+from itschool_api.pagination import Listing, Order, listing
 from itschool_api.schools.models import BankAccount, Compartment
 from itschool_api.wallets.models import Wallet
+
+ORDER: Final = Order((Student.last_name, Student.first_name, Compartment.position, Wallet.id))
 
 
 class Wallets:
@@ -23,24 +27,22 @@ class Wallets:
         self._session = session
         self._school_id = school_id
 
-    def selected(
-        self,
-        *,
-        among: Selection | None = None,
-        student_id: UUID | None = None,
-        search: str = "",
-        in_use_on: ColumnElement[date] | None = None,
-    ) -> Selection:
-        """Select wallets: hot, so columns and not objects.
+    @staticmethod
+    @cache
+    def listing() -> Listing:
+        """Return the list of all wallets of the school `school_id`, by student; made once."""
+        school_id: Any = bindparam("school_id", type_=Uuid)
+        return listing(Wallets.of_school(school_id), ORDER)
 
-        With `in_use_on`, those of students who are there that day, and those that hold money.
-        """
+    @staticmethod
+    def of_school(school_id: Any) -> Selection:
+        """Select a school's wallets: hot, so columns and not objects."""
         imported_until = (
             select(BankAccount.imported_until)
-            .where(BankAccount.school_id == self._school_id, BankAccount.is_default)
+            .where(BankAccount.school_id == school_id, BankAccount.is_default)
             .scalar_subquery()
         )
-        query = (
+        return (
             select(
                 Wallet.id,
                 Wallet.account_id,
@@ -67,8 +69,22 @@ class Wallets:
                 Account,
                 (Account.school_id == Wallet.school_id) & (Account.id == Wallet.account_id),
             )
-            .where(Wallet.school_id == self._school_id)
+            .where(Wallet.school_id == school_id)
         )
+
+    def selected(
+        self,
+        *,
+        among: Selection | None = None,
+        student_id: UUID | None = None,
+        search: str = "",
+        in_use_on: ColumnElement[date] | None = None,
+    ) -> Selection:
+        """Select wallets.
+
+        With `in_use_on`, those of students who are there that day, and those that hold money.
+        """
+        query = self.of_school(self._school_id)
         if among is not None:
             query = query.where(Wallet.student_id.in_(among))
         if student_id is not None:

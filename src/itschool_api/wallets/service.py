@@ -10,15 +10,13 @@ from itschool_api import epc, errors, pagination
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Selection
 from itschool_api.families import service as families
-from itschool_api.families.models import Student
 from itschool_api.ledger import service as ledger
 from itschool_api.money import Cents
 from itschool_api.pagination import Order, Slice
 from itschool_api.references import Reference, formatted
 from itschool_api.schools import service as schools
-from itschool_api.schools.models import Compartment
 from itschool_api.wallets import models
-from itschool_api.wallets.repository import Wallets
+from itschool_api.wallets.repository import ORDER, Wallets
 from itschool_api.wallets.schemas import (
     Operation,
     OperationKind,
@@ -37,7 +35,6 @@ _KINDS = {
     "reversal": OperationKind.REVERSAL,
     "opening": OperationKind.OPENING,
 }
-_ORDER = Order((Student.last_name, Student.first_name, Compartment.position, models.Wallet.id))
 
 
 class WalletNotFound(errors.NotFound):
@@ -105,8 +102,13 @@ async def list_wallets(
     search: str = "",
 ) -> WalletPage:
     """Return wallets by student: a parent's children's, or the school's for its office."""
-    query = _visible(session, caller, student_id=student_id, search=search)
-    rows, following = await pagination.rows(session, query, _ORDER, wanted)
+    if caller.sees_school(Scope.WALLETS_READ) and student_id is None and not search:
+        rows, following = await pagination.rows_of(
+            session, Wallets.listing(), wanted, school_id=caller.school_id
+        )
+    else:
+        query = _visible(session, caller, student_id=student_id, search=search)
+        rows, following = await pagination.rows(session, query, ORDER, wanted)
     return WalletPage(items=[_wallet(row) for row in rows], next=following)
 
 
@@ -116,7 +118,7 @@ async def own_wallets(session: AsyncSession, caller: Caller, count: int) -> Sequ
         among=families.visible_students(caller, money=True),
         in_use_on=schools.today_there(caller.school_id),
     )
-    rows, _ = await pagination.rows(session, query, _ORDER, Slice(count))
+    rows, _ = await pagination.rows(session, query, ORDER, Slice(count))
     return [_wallet(row) for row in rows]
 
 
