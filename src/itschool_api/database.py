@@ -7,6 +7,7 @@ transaction that named none sees no tenant's row. Nothing else in the program se
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
+from functools import partial
 from itertools import chain
 from typing import Annotated, Any, Final, cast
 from uuid import UUID
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     column,
+    event,
     func,
     insert,
     literal,
@@ -105,7 +107,7 @@ def school_key() -> ForeignKeyConstraint:
 
 def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
     """Return an engine whose statements and waits for locks are bounded in time."""
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -120,6 +122,18 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
             }
         },
     )
+    event.listen(engine.sync_engine, "first_connect", partial(_find_nodes, engine))
+    return engine
+
+
+def _find_nodes(engine: AsyncEngine, connection: Any, _: object) -> None:
+    """Note whether the tables are spread over the nodes of a cluster (Citus)."""
+    cursor = connection.cursor()
+    cursor.execute("SELECT to_regclass('pg_dist_partition') IS NOT NULL")
+    (is_cluster,) = cursor.fetchone()
+    cursor.close()
+    connection.rollback()
+    engine.sync_engine.update_execution_options(is_cluster=is_cluster)
 
 
 def create_sessions(engine: AsyncEngine) -> Sessions:
@@ -166,6 +180,17 @@ def school_setting(school: UUID | ColumnElement[str]) -> ColumnElement[str]:
 async def enter_school(session: AsyncSession, school_id: UUID) -> None:
     """Make `school_id` the school that this transaction sees."""
     await session.execute(select(school_setting(school_id)))
+    await tell_nodes(session, school_id)
+
+
+async def tell_nodes(session: AsyncSession, school_id: UUID) -> None:
+    """Make `school_id`, which is set here, what the other nodes of a cluster see as well.
+
+    Citus passes `SET LOCAL` on to them (with `citus.propagate_set_commands = 'local'`), but not
+    what a function set. Without a cluster nothing is sent.
+    """
+    if session.get_bind().get_execution_options().get("is_cluster"):
+        await session.execute(text(f"SET LOCAL app.school_id = '{school_id}'"))
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ from itschool_api.auth.models import (
     User,
     UserSession,
 )
-from itschool_api.database import Selection, insert_many, school_setting
+from itschool_api.database import Selection, insert_many, school_setting, tell_nodes
 
 _SIGNING_KEYS = 0x6B65_7972_696E_67  # any number that nothing else locks
 # Of a package above: of schools, only this is asked here, with each request.
@@ -213,6 +213,7 @@ class UserSessions:
                 },
             )
         ).one_or_none()
+        await tell_nodes(self._session, school_id)
         return LiveSession(row.restricted, frozenset(row.roles), row.lacks_factor) if row else None
 
     async def revoke_all(self, user_id: UUID, now: datetime, *, but: UUID | None = None) -> int:

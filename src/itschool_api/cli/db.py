@@ -3,11 +3,13 @@
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 import typer
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from itschool_api import embedded, schema
+from itschool_api import distribution, embedded, schema
 from itschool_api.cli import runtime
 
 app = typer.Typer(no_args_is_help=True, help="The database's tables.")
@@ -41,6 +43,49 @@ def check() -> None:
             "models and migrations differ:\n  " + "\n  ".join(str(each) for each in found)
         )
     typer.echo("Models and migrations agree.")
+
+
+@app.command()
+def distribute(
+    shards: Annotated[
+        int, typer.Option(min=1, max=4096, help="Parts that schools are dealt into.")
+    ] = distribution.SHARDS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only write the statements.")] = False,
+) -> None:
+    """Spread the tables over the nodes of a Citus cluster, school by school (docs/scaling.md).
+
+    Stop the service and the worker first. What is spread already is left alone, so that it may be
+    called again after an upgrade, or after it was interrupted.
+    """
+    if dry_run:
+        for statement in (
+            *distribution.settings(),
+            *distribution.statements(schema.metadata, shards=shards),
+        ):
+            typer.echo(f"{statement};")
+        return
+    with runtime.database(runtime.database_settings()) as (_, owner_url):
+        spread = runtime.run(_distribute(owner_url, shards))
+    typer.echo(f"{spread} tables were spread. The database is a cluster's now.")
+
+
+async def _distribute(owner_url: str, shards: int) -> int:
+    engine = create_async_engine(owner_url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        done = await distribution.spread_already(connection)
+        if done is None:
+            runtime.refuse(
+                "this PostgreSQL has no Citus: install it on every node, then, as a superuser, "
+                "CREATE EXTENSION citus; see docs/scaling.md"
+            )
+        for statement in distribution.settings():
+            await connection.execute(text(statement))
+        waiting = [*distribution.statements(schema.metadata, shards=shards, done=done)]
+        for place, statement in enumerate(waiting, 1):
+            typer.echo(f"{place}/{len(waiting)} {statement}", err=True)
+            await connection.execute(text(statement))
+    await engine.dispose()
+    return len(waiting)
 
 
 async def _differences(url: str) -> list[object]:
