@@ -73,8 +73,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         _add_problem(schemas)
         for path in plain["paths"].values():
             for method, operation in path.items():
-                _complete(operation)
                 _add_conditions(method, operation)
+                _complete(operation)
         for path in plain["webhooks"].values():
             for operation in path.values():
                 # Receivers answer as they like; this is no refusal of ours.
@@ -159,7 +159,7 @@ def _add_conditions(method: str, operation: dict[str, Any]) -> None:
     answer = operation["responses"].get("200")
     if answer is None or method not in {"get", "patch"}:
         return
-    answer["headers"]["ETag"] = _header("This answer's state.", '"Yq0bGm7Zk1v2uJ4cT9xWdA"')
+    answer.setdefault("headers", {})["ETag"] = _header("This answer's state.", '"Yq0bGm7Zk1v2uJ4cT9xWdA"')
     parameters = operation.setdefault("parameters", [])
     if method == "get":
         parameters.append(
