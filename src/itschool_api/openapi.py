@@ -159,7 +159,9 @@ def _add_conditions(method: str, operation: dict[str, Any]) -> None:
     answer = operation["responses"].get("200")
     if answer is None or method not in {"get", "patch"}:
         return
-    answer.setdefault("headers", {})["ETag"] = _header("This answer's state.", '"Yq0bGm7Zk1v2uJ4cT9xWdA"')
+    answer.setdefault("headers", {})["ETag"] = _header(
+        "This answer's state.", '"Yq0bGm7Zk1v2uJ4cT9xWdA"'
+    )
     parameters = operation.setdefault("parameters", [])
     if method == "get":
         parameters.append(
