@@ -9,7 +9,7 @@ PORT ?= 8000
 EXAMPLES ?= 200
 SEED ?= 1
 
-.PHONY: help demo test fuzz bench check format lint types layers migrations contract lock clean
+.PHONY: help demo test fuzz bench check format lint types layers migrations contract openapi lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -26,7 +26,7 @@ fuzz: $(VENV)/.dev ## Attack every operation; EXAMPLES=… of each, SEED=… for
 bench: $(VENV)/.dev ## Measure what is promised; ARGS=… for one, see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-check: format lint types layers migrations contract test fuzz ## All that CI checks
+check: format lint types layers migrations contract openapi test fuzz ## All that CI checks
 
 format: $(VENV)/.dev ## Check the formatting
 	@$(BIN)/ruff format --check --quiet .
@@ -46,13 +46,26 @@ migrations: $(VENV)/.dev ## Check that models and migrations agree
 contract: $(VENV)/.dev ## Check that openapi/openapi.json is the code's
 	@$(BIN)/itschool openapi check openapi/openapi.json
 
+openapi: openapi/node_modules/.installed ## Lint openapi/openapi.json with Spectral and Redocly
+	@cd openapi && node_modules/.bin/spectral lint --quiet --fail-severity hint openapi.json
+	@cd openapi && REDOCLY_SUPPRESS_UPDATE_NOTICE=true node_modules/.bin/redocly lint --format=stylish openapi.json 2>.redocly.log \
+	  || { cat .redocly.log >&2; exit 1; }
+
 lock: $(VENV)/.uv ## Pin all dependencies anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/app.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -c requirements/app.lock -o requirements/dev.lock
 	@printf 'uv\nhatchling\neditables\n' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o requirements/bootstrap.lock
 
+openapi/node_modules/.installed: openapi/package-lock.json openapi/.npmrc
+	@command -v npm >/dev/null || { \
+	  echo "The linters of the OpenAPI document need Node.js 20.19 or newer, with npm:" >&2; \
+	  echo "https://nodejs.org/en/download, or on Debian and Ubuntu: apt-get install nodejs npm" >&2; exit 1; }
+	@echo "Installing the linters of the OpenAPI document (once) …" >&2
+	@cd openapi && npm ci --silent
+	@touch $@
+
 clean: ## Remove the environment and the demonstration's data
-	@rm -rf $(VENV) .demo
+	@rm -rf $(VENV) .demo openapi/node_modules
 
 $(VENV)/.uv: requirements/bootstrap.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

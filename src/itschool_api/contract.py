@@ -186,7 +186,7 @@ Email = Annotated[
     told_as(f"^{_EMAIL}$"),
 ]
 Phone = Annotated[str, StringConstraints(max_length=30, pattern=r"^\+?[0-9 ./()-]+$")]
-Language = Annotated[str, StringConstraints(pattern="^(fr|nl|de|en)$")]
+Language = Annotated[str, StringConstraints(pattern="^(fr|nl|de|en)$", max_length=2)]
 # Strict: neither "100" nor 100.0 nor true is an amount.
 PositiveCents = Annotated[int, Field(strict=True, gt=0, le=BIGGEST_AMOUNT_CENTS)]
 Search = Annotated[

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -44,7 +45,7 @@ class AuditEvent(Document):
         description="The operation's id in this document, the operator's command, or a job.",
         examples=["issue_invoice"],
     )
-    subjects: dict[str, list[UUID]] = Field(
+    subjects: dict[str, Annotated[list[UUID], Field(max_length=100)]] = Field(
         description="What it was upon: ids by kind, the first hundred of each.",
         examples=[{"invoice": ["01990a3c-7d1c-7b6e-8f0a-2f6d1c9b4e11"]}],
     )

@@ -29,7 +29,8 @@ _oauth2 = OAuth2PasswordBearer(
     scheme_name="person",
     scopes={scope.value: text for scope, text in policy.DESCRIPTIONS.items()},
     auto_error=False,
-    description="People: log in with user name and password.",
+    description="People: log in with user name and password. Access tokens are JWTs that keep to "
+    "RFC8725: one algorithm, each claim that is required, and no key that a token brings.",
 )
 _bearer = HTTPBearer(
     scheme_name="api_key",
