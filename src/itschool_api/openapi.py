@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from itschool_api import errors, parameters, preconditions, tightening
+from itschool_api import errors, examples, parameters, preconditions, tightening
 from itschool_api.auth.authenticate import InsufficientScope, InvalidApiKey, PasswordNotSet
 from itschool_api.auth.throttle import RateLimited
 from itschool_api.auth.tokens import InvalidAccessToken
@@ -87,6 +87,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         for unused in schemas.keys() - used:
             del schemas[unused]
         tightening.tighten(plain)
+        examples.illustrate(plain)
         app.openapi_schema = plain
     return app.openapi_schema
 
