@@ -51,13 +51,20 @@ def main() -> int:
 
 
 def _measure(names: list[str], size: Size) -> list[Figure]:
-    figures = reader.measure(size) if "reader" in names else []
+    figures = _told(reader.measure(size)) if "reader" in names else []
     for name, measure in _IN_A_DATABASE.items():
         if name in names:
             told(f"{name}: a database")
             # One for each: what the one before wrote is no part of the next.
             with place() as here:
-                figures += asyncio.run(_found(measure, here, size))
+                figures += _told(asyncio.run(_found(measure, here, size)))
+    return figures
+
+
+def _told(figures: list[Figure]) -> list[Figure]:
+    """Show figures as they come: what fails later takes none of them along."""
+    for figure in figures:
+        told(figure.row())
     return figures
 
 
