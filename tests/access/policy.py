@@ -100,8 +100,8 @@ record_departure            people:write           403  403  403  403  200  200 
 undo_departure              people:write           403  403  403  403  200  200   404  404
 create_guardian             people:write           403  403  403  403  201  201   201  201
 list_guardians              people:read            403  403  403  200  200  200   200  200
-invite_guardian             people:write           403  403  403  403  202  202   404  404
-invite_guardians            people:write           403  403  403  403  202  202   404  404
+invite_guardian             -                      403  403  403  403  202  202   404  403
+invite_guardians            -                      403  403  403  403  202  202   404  403
 print_login_letters         -                      403  403  403  403  200  200   422  403
 create_family               people:write           403  403  403  403  201  201   404  404
 add_family_student          people:write           403  403  403  403  201  201   404  404
@@ -164,11 +164,11 @@ disable_member              -                      403  403  403  403  403  200 
 enable_member               -                      403  403  403  403  403  200   404  403
 change_member_login         -                      403  403  403  403  403  200   404  403
 read_guardian_login         people:read            403  403  403  200  200  200   404  404
-change_guardian_login       people:write           403  403  403  403  200  200   404  404
-unlink_guardian_login       people:write           403  403  403  403  204  204   404  404
-offer_membership            people:write           403  403  403  403  202  202   404  404
+change_guardian_login       -                      403  403  403  403  200  200   404  403
+unlink_guardian_login       -                      403  403  403  403  204  204   404  403
+offer_membership            -                      403  403  403  403  202  202   404  403
 list_guardian_offers        people:read            403  403  403  200  200  200   404  404
-withdraw_offers             people:write           403  403  403  403  204  204   404  404
+withdraw_offers             -                      403  403  403  403  204  204   404  403
 
 change_me                   -                      200  200  200  200  200  200   200  403
 request_email_change        -                      202  202  202  202  202  202   202  403

@@ -56,6 +56,14 @@ async def redeem(client: AsyncClient, token: str) -> Response:
     return await client.post("/v1/auth/login-tokens/redeem", json={"token": token})
 
 
+async def begun_anew(app: FastAPI, user_id: UUID) -> Any:
+    """Set a user's password by a login token, and return the tokens of the session."""
+    async with client_of(app) as client:
+        pair = ok(await redeem(client, await grant(app, user_id)))
+    async with client_of(app, pair["access_token"]) as client:
+        return ok(await client.put("/v1/me/password", json={"new_password": PASSWORD}))
+
+
 def bearer(token: str) -> dict[bytes, bytes]:
     """Return a header with whatever bytes a token is made of."""
     return {b"Authorization": b"Bearer " + token.encode("latin-1")}

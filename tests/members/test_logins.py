@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from itschool_api.auth.caller import Role
 from itschool_api.auth.repository import Users
 from tests.auth.authenticator import Watch, protected
-from tests.auth.ways_in import grant, log_in, redeem, refresh
+from tests.auth.ways_in import begun_anew, grant, log_in, redeem, refresh
 from tests.kit import ANY_STATE, PASSWORD, Child, School, client_of, ok, problem
 from tests.outbox.post import Mailbox, Post, plain, token_in
 
@@ -221,14 +221,18 @@ async def test_an_unlinked_guardian_leads_to_nobody(app: FastAPI, parent: Parent
     problem(await parent.change(), 404, "guardian-has-no-login")
 
 
-async def test_an_unlinked_guardian_who_works_here_goes_on_working(parent: Parent) -> None:
+async def test_an_unlinked_guardian_who_works_here_goes_on_working(
+    app: FastAPI, parent: Parent
+) -> None:
     admin = await parent.school.as_(Role.ADMIN)
     user_id = parent.login["user_id"]
     ok(await admin.put(f"/v1/members/{user_id}/roles", json={"roles": ["teacher"]}))
+    pair = await begun_anew(app, user_id)
     ok(await parent.school.manager.delete(parent.url), 204)
 
-    ok(await parent.child.parent.get("/v1/events"))
-    problem(await parent.child.parent.get("/v1/wallets"), 403, "insufficient-scope")
+    async with client_of(app, pair["access_token"]) as person:
+        ok(await person.get("/v1/events"))
+        problem(await person.get("/v1/wallets"), 403, "insufficient-scope")
     assert ok(await admin.get(f"/v1/members/{user_id}"))["roles"] == ["teacher"]
 
 

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from itschool_api.auth.caller import Role
 from itschool_api.auth.repository import Users
-from tests.auth.ways_in import grant, log_in, me, redeem, refresh
+from tests.auth.ways_in import begun_anew, grant, log_in, me, redeem, refresh
 from tests.kit import School, client_of, counted_statements, ok, problem
+from tests.outbox.post import Mailbox, Post, token_in
 
 pytestmark = pytest.mark.anyio
 
@@ -140,15 +141,43 @@ async def test_roles_count_from_the_next_request_on(office: Office) -> None:
     problem(await person.get("/v1/families"), 403, "insufficient-scope")
 
 
-async def test_a_parent_who_works_at_the_school_stays_a_parent(office: Office) -> None:
+async def test_a_parent_who_works_at_the_school_stays_a_parent(
+    app: FastAPI, office: Office
+) -> None:
     child = await office.school.child()
     user_id = ok(await child.parent.get("/v1/me"))["user_id"]
 
     both = ok(await office.roles(user_id, "teacher"))
     assert both["roles"] == ["guardian", "teacher"]
-    assert len(ok(await child.parent.get("/v1/wallets"))["items"]) == 1
-    assert ok(await office.roles(user_id))["roles"] == ["guardian"]
-    assert len(ok(await child.parent.get("/v1/wallets"))["items"]) == 1
+    pair = await begun_anew(app, user_id)
+    async with client_of(app, pair["access_token"]) as parent:
+        assert len(ok(await parent.get("/v1/wallets"))["items"]) == 1
+        assert ok(await office.roles(user_id))["roles"] == ["guardian"]
+        assert len(ok(await parent.get("/v1/wallets"))["items"]) == 1
+
+
+async def test_a_parents_login_that_becomes_staffs_begins_anew(
+    app: FastAPI, office: Office, post: Post, owner: AsyncEngine
+) -> None:
+    """SEC-18: the office may have printed its way in, and set the password in the parent's place."""
+    child = await office.school.child()
+    own = ok(await child.parent.get("/v1/me"))
+    email = text("UPDATE users SET email = :email WHERE id = :id")
+    async with owner.begin() as connection:
+        await connection.execute(email, {"email": None, "id": own["user_id"]})
+    problem(await office.roles(own["user_id"], "admin"), 409, "member-not-reachable")
+    assert (await office.member(own["user_id"]))["roles"] == ["guardian"]
+    async with owner.begin() as connection:
+        await connection.execute(email, {"email": own["email"], "id": own["user_id"]})
+
+    ok(await office.roles(own["user_id"], "admin"))
+
+    assert (await child.parent.get("/v1/me")).status_code == 401
+    mailbox = Mailbox()
+    await post.collect(mailbox)
+    async with client_of(app) as client:
+        problem(await log_in(client, child.user_name), 400, "invalid-grant")
+        ok(await redeem(client, token_in(mailbox.to(own["email"])[-1])))
 
 
 async def test_whoever_redeemed_a_parents_token_does_not_get_in_as_an_admin(

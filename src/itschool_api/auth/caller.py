@@ -34,6 +34,7 @@ class Scope(StrEnum):
     PEOPLE_READ = "people:read"
     PEOPLE_WRITE = "people:write"
     LOGIN_LETTERS_WRITE = "login-letters:write"
+    LOGINS_WRITE = "logins:write"
     WALLETS_READ = "wallets:read"
     INVOICES_READ = "invoices:read"
     INVOICES_WRITE = "invoices:write"
@@ -65,6 +66,7 @@ DESCRIPTIONS: Final[Mapping[Scope, str]] = {
     Scope.PEOPLE_READ: "Read class groups, guardians and families.",
     Scope.PEOPLE_WRITE: "Create students, class groups, guardians and families.",
     Scope.LOGIN_LETTERS_WRITE: "Print guardians' login tokens.",
+    Scope.LOGINS_WRITE: "Invite guardians; change, unlink and offer logins.",
     Scope.WALLETS_READ: "Read wallets and their operations.",
     Scope.INVOICES_READ: "Read invoices.",
     Scope.INVOICES_WRITE: "Draft and issue invoices.",
@@ -140,8 +142,9 @@ _EVERYTHING = (
         Reach.SCHOOL,
     )
 )
-# Whoever holds it holds the logins of guardians, so it is for people, who answer for what they do.
-_LETTERS = {Scope.LOGIN_LETTERS_WRITE: Reach.SCHOOL}
+# Whoever holds these holds the logins of guardians, so they are for people, who answer for what
+# they do: a program that may change an address as well would let in whomever it likes.
+_LOGINS = dict.fromkeys((Scope.LOGIN_LETTERS_WRITE, Scope.LOGINS_WRITE), Reach.SCHOOL)
 _ONLY_ADMIN = dict.fromkeys(
     (
         Scope.API_KEYS_WRITE,
@@ -157,8 +160,8 @@ POLICY: Final[Mapping[Role, Mapping[Scope, Reach]]] = {
     Role.GUARDIAN: _OWN,
     Role.TEACHER: {Scope.EVENTS_READ: Reach.SCHOOL},
     Role.ACCOUNTANT: _OFFICE_READS | _MONEY,
-    Role.MANAGER: _EVERYTHING | _LETTERS,
-    Role.ADMIN: _EVERYTHING | _LETTERS | _ONLY_ADMIN,
+    Role.MANAGER: _EVERYTHING | _LOGINS,
+    Role.ADMIN: _EVERYTHING | _LOGINS | _ONLY_ADMIN,
 }
 # What anybody may do who is logged in; an API key has no profile and no password.
 _PERSONAL = {

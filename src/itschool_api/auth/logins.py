@@ -82,10 +82,10 @@ async def enable(session: AsyncSession, user: User) -> None:
 
 
 async def begin_anew(session: AsyncSession, user: User, email: str) -> None:
-    """Give a login another address, and let its person start from an invitation.
+    """Let whoever reads an address start from an invitation, as nobody else can any more.
 
-    Whoever was reached at the former address may have set the password, so it ends with all that it
-    opened. A second factor stays: a mailbox, old or new, is not to get past it.
+    Whoever was reached at a former address, or held a printed login token, may have set the
+    password, so it ends with all that it opened. A second factor stays: a mailbox, old or new, is not to get past it.
     """
     user.email = email
     user.password_hash = None

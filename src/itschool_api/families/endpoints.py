@@ -46,6 +46,7 @@ router = APIRouter(prefix="/v1", tags=["people"])
 StudentReader = Annotated[Caller, Security(authenticate, scopes=[Scope.STUDENTS_READ])]
 PeopleReader = Annotated[Caller, Security(authenticate, scopes=[Scope.PEOPLE_READ])]
 PeopleWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.PEOPLE_WRITE])]
+LoginWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.LOGINS_WRITE])]
 
 
 @router.post(
@@ -190,7 +191,7 @@ async def change_guardian(
     ),
 )
 async def invite_guardian(
-    session: Transaction, caller: PeopleWriter, guardian_id: UUID
+    session: Transaction, caller: LoginWriter, guardian_id: UUID
 ) -> Invitation:
     """Send a guardian their user name and a login token, which is valid for 14 days.
 
@@ -205,7 +206,7 @@ async def invite_guardian(
     responses=errors.responses(service.ClassGroupNotFound),
 )
 async def invite_guardians(
-    session: Transaction, caller: PeopleWriter, form: NewInvitations
+    session: Transaction, caller: LoginWriter, form: NewInvitations
 ) -> InvitationReport:
     """Invite the guardians of a class group or of the whole school, all at once.
 

@@ -38,7 +38,7 @@ router = APIRouter(prefix="/v1", tags=["members"])
 MemberReader = Annotated[Caller, Security(authenticate, scopes=[Scope.MEMBERS_READ])]
 MemberWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.MEMBERS_WRITE])]
 PeopleReader = Annotated[Caller, Security(authenticate, scopes=[Scope.PEOPLE_READ])]
-PeopleWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.PEOPLE_WRITE])]
+LoginWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.LOGINS_WRITE])]
 ProfileReader = Annotated[Caller, Security(authenticate, scopes=[Scope.PROFILE_READ])]
 ProfileWriter = Annotated[Caller, Security(authenticate, scopes=[Scope.PROFILE_WRITE])]
 
@@ -73,7 +73,11 @@ async def read_member(session: Transaction, caller: MemberReader, user_id: UUID)
 @router.put(
     "/members/{user_id}/roles",
     responses=errors.responses(
-        service.MemberNotFound, service.NoRoleLeft, service.OwnMembership, service.NoAdminLeft
+        service.MemberNotFound,
+        service.MemberNotReachable,
+        service.NoRoleLeft,
+        service.OwnMembership,
+        service.NoAdminLeft,
     ),
 )
 async def change_member_roles(
@@ -82,6 +86,9 @@ async def change_member_roles(
     """Say what somebody is at the school; it counts from their next request on.
 
     A guardian stays one, whatever else they are: that role comes and goes with the guardian's link.
+    Whoever was a guardian alone until now gets an invitation to the e-mail address of their login,
+    and sets a new password: sessions, password and login tokens of before end. Give a login without
+    an address one first, with `PUT /v1/members/{user_id}/login`.
     """
     return await service.change_roles(session, caller, user_id, form.roles)
 
@@ -178,7 +185,7 @@ async def read_guardian_login(
     ),
 )
 async def change_guardian_login(
-    session: Transaction, caller: PeopleWriter, guardian_id: UUID, changes: LoginChanges
+    session: Transaction, caller: LoginWriter, guardian_id: UUID, changes: LoginChanges
 ) -> Login:
     """Change how a guardian logs in who belongs to your school alone and does not work there.
 
@@ -197,7 +204,7 @@ async def change_guardian_login(
     responses=errors.responses(GuardianNotFound, logins.GuardianHasNoLogin),
 )
 async def unlink_guardian_login(
-    session: Transaction, caller: PeopleWriter, guardian_id: UUID
+    session: Transaction, caller: LoginWriter, guardian_id: UUID
 ) -> None:
     """Let a guardian lead to no login any more, such as after the wrong person was linked.
 
@@ -212,7 +219,7 @@ async def unlink_guardian_login(
     responses=errors.responses(GuardianNotFound, offers.GuardianHasLogin, limits.TooOften),
 )
 async def offer_membership(
-    session: Transaction, caller: PeopleWriter, guardian_id: UUID, form: NewOffer
+    session: Transaction, caller: LoginWriter, guardian_id: UUID, form: NewOffer
 ) -> Offer:
     """Offer a guardian who logs in elsewhere to use the same login here.
 
@@ -238,7 +245,7 @@ async def list_guardian_offers(
     status_code=HTTPStatus.NO_CONTENT,
     responses=errors.responses(GuardianNotFound),
 )
-async def withdraw_offers(session: Transaction, caller: PeopleWriter, guardian_id: UUID) -> None:
+async def withdraw_offers(session: Transaction, caller: LoginWriter, guardian_id: UUID) -> None:
     """Withdraw what a guardian was offered and has not answered yet."""
     await offers.withdraw(session, caller.school_id, guardian_id)
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from itschool_api import errors, pagination, trail
 from itschool_api.auth import limits, logins
 from itschool_api.auth import service as auth
-from itschool_api.auth.caller import Caller, Role
+from itschool_api.auth.caller import STAFF, Caller, Role
 from itschool_api.auth.models import User
 from itschool_api.auth.repository import Users
 from itschool_api.families import links
@@ -92,7 +92,8 @@ async def change_roles(
 ) -> Member:
     """Give and take roles of staff; they count from the member's next request on.
 
-    Raises `MemberNotFound`, `NoRoleLeft`, `OwnMembership`, `NoAdminLeft`.
+    A login that was a guardian's alone begins anew. Raises `MemberNotFound`, `MemberNotReachable`,
+    `NoRoleLeft`, `OwnMembership`, `NoAdminLeft`.
     """
     members = Members(session, caller.school_id)
     held = await _held(members, user_id)
@@ -107,6 +108,8 @@ async def change_roles(
     await Users(session).join([user_id], caller.school_id, sorted(wanted - held))
     if wanted - held:
         await logins.widened(session, user_id)
+    if not STAFF.isdisjoint(wanted) and STAFF.isdisjoint(held):
+        await _begin_as_staff(session, caller.school_id, user_id)
     return await read_member(session, caller.school_id, user_id)
 
 
@@ -157,6 +160,18 @@ async def _held(members: Members, user_id: UUID) -> set[Role]:
     if not held:
         raise MemberNotFound
     return held
+
+
+async def _begin_as_staff(session: AsyncSession, school_id: UUID, user_id: UUID) -> None:
+    """Let only who reads the login's own mail go on with it: the office may have printed a way in.
+
+    Raises `MemberNotReachable`.
+    """
+    user = await Users(session).locked(user_id)
+    if user is None or user.email is None:
+        raise MemberNotReachable
+    await logins.begin_anew(session, user, user.email)
+    await outbox.send(session, school_id, outbox.Kind.INVITATION, user)
 
 
 async def _refuse_last_admin(members: Members, caller: Caller, user_id: UUID) -> None:
