@@ -463,7 +463,7 @@ async def test_an_account_written_in_the_old_way_is_recognised(school: School) -
     ("kind", "body", "status", "code"),
     [
         ("application/json", b"{}", 415, "not-a-bank-file"),
-        ("multipart/form-data", b"x", 415, "not-a-bank-file"),
+        ("application/x-www-form-urlencoded", b"x", 415, "not-a-bank-file"),
         ("text/plain", b"", 400, "empty-bank-file"),
         ("application/octet-stream", b"\x00\xff" * 200, 422, "malformed-bank-file"),
     ],

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, Security
 
-from itschool_api import errors, idempotency, trail
+from itschool_api import errors, idempotency, trail, uploads
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.banking import service, statements, suspense
@@ -43,21 +43,21 @@ TransactionWriter = Annotated[
     ),
 ]
 
-_FILE = {"schema": {"type": "string", "format": "binary", "maxLength": LARGEST_FILE_BYTES}}
+_MEDIA_TYPES = ("text/plain", "application/octet-stream")
 
 
 class NotABankFile(errors.UnsupportedMedia):
-    """Send the file as it is, as `text/plain` or `application/octet-stream`."""
+    """Send the file as `text/plain` or `application/octet-stream`, or in a form."""
 
 
 class EmptyBankFile(errors.BadRequest):
-    """The request has no body: send the file as it is."""
+    """There is no file, or it has no content."""
 
 
 @router.post(
     "/bank-statements",
     status_code=HTTPStatus.CREATED,
-    max_body_size=LARGEST_FILE_BYTES,
+    max_body_size=LARGEST_FILE_BYTES + uploads.ENVELOPE_BYTES,
     response_model=ImportReport,
     responses={
         200: {
@@ -67,6 +67,7 @@ class EmptyBankFile(errors.BadRequest):
         **errors.responses(
             EmptyBankFile,
             NotABankFile,
+            uploads.UnreadableUpload,
             errors.TooLarge,
             service.MalformedBankFile,
             service.TooManyStatements,
@@ -75,13 +76,9 @@ class EmptyBankFile(errors.BadRequest):
             statements.StatementConflict,
         ),
     },
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "description": "The CODA file, byte for byte as the bank gave it.",
-            "content": {"text/plain": _FILE, "application/octet-stream": _FILE},
-        }
-    },
+    openapi_extra=uploads.described(
+        "The CODA file, byte for byte as the bank gave it.", _MEDIA_TYPES, LARGEST_FILE_BYTES
+    ),
 )
 async def import_bank_statement(
     request: Request,
@@ -101,10 +98,18 @@ async def import_bank_statement(
     async with AsyncExitStack() as turn:
         # Neither a slow upload nor waiting for one's turn holds a connection.
         async with released(session, caller.school_id):
-            data = await _file(request, state.settings.bank_file_max_bytes)
+            upload = await uploads.read(
+                request,
+                _MEDIA_TYPES,
+                state.settings.bank_file_max_bytes,
+                other=NotABankFile,
+                empty=EmptyBankFile,
+            )
             await turn.enter_async_context(state.importing)
         turn.enter_context(collector.paused())
-        imported = await service.import_file(session, state.storage, caller, data, preview=preview)
+        imported = await service.import_file(
+            session, state.storage, caller, upload.content, preview=preview
+        )
     if not imported.created:
         trail.forget(session)
     return Response(
@@ -194,18 +199,3 @@ async def allocate_bank_transaction(
         return once.replay
     transaction = await suspense.allocate(session, caller, transaction_id, form)
     return await once.answer(transaction, HTTPStatus.CREATED)
-
-
-async def _file(request: Request, most_bytes: int) -> bytes:
-    """Read the body, and stop as soon as it is too large."""
-    kind = request.headers.get("content-type", "application/octet-stream")
-    if kind.split(";")[0].strip().lower() not in {"text/plain", "application/octet-stream"}:
-        raise NotABankFile
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > most_bytes:
-            raise errors.TooLarge(f"At most {most_bytes} bytes are taken.")
-    if not data:
-        raise EmptyBankFile
-    return bytes(data)

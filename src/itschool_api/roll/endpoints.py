@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, Security
 
-from itschool_api import errors, negotiation, trail
+from itschool_api import errors, negotiation, trail, uploads
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction, released
@@ -22,6 +22,7 @@ WORKBOOK: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.s
 _NAMES: Final = {CSV: "roll.csv", WORKBOOK: "roll.xlsx"}
 # The largest file that a setting may allow; the setting itself is checked while streaming.
 LARGEST_FILE_BYTES: Final = 32 * 1024**2
+_WORKBOOK_BEGINS: Final = b"PK\x03\x04"  # as every ZIP archive
 
 router = APIRouter(prefix="/v1", tags=["people"])
 
@@ -32,27 +33,26 @@ _SchoolYear = Annotated[
     UUID | None, Query(description="Whose classes are meant; by default the present year's.")
 ]
 
-_FILE: Final = {"schema": {"type": "string", "format": "binary", "maxLength": LARGEST_FILE_BYTES}}
-
 
 class NotARoll(errors.UnsupportedMedia):
-    """Send the file as it is, as `text/csv` or as an .xlsx workbook's media type."""
+    """Send the file as `text/csv` or an .xlsx workbook's media type, or in a form."""
 
 
 class EmptyRoll(errors.BadRequest):
-    """The request has no body: send the file as it is."""
+    """There is no file, or it has no content."""
 
 
 @router.post(
     "/roll",
     status_code=HTTPStatus.CREATED,
-    max_body_size=LARGEST_FILE_BYTES,
+    max_body_size=LARGEST_FILE_BYTES + uploads.ENVELOPE_BYTES,
     response_model=RollReport,
     responses={
         200: {"model": RollReport, "description": "Nothing was written: a preview, or no news."},
         **errors.responses(
             EmptyRoll,
             NotARoll,
+            uploads.UnreadableUpload,
             errors.TooLarge,
             service.UnreadableRoll,
             service.RollTooLong,
@@ -62,13 +62,11 @@ class EmptyRoll(errors.BadRequest):
             PeopleChangedMeanwhile,
         ),
     },
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "description": "The file as it was saved: CSV, or an .xlsx workbook without macros.",
-            "content": {CSV: _FILE, WORKBOOK: _FILE},
-        }
-    },
+    openapi_extra=uploads.described(
+        "The file as it was saved: CSV, or an .xlsx workbook without macros.",
+        _NAMES,
+        LARGEST_FILE_BYTES,
+    ),
 )
 async def import_roll(
     request: Request,
@@ -98,14 +96,15 @@ async def import_roll(
     async with AsyncExitStack() as turn:
         # Neither a slow upload nor waiting for one's turn holds a connection.
         async with released(session, caller.school_id):
-            is_workbook = _is_workbook(request)
-            data = await _file(request, state.settings.roll_max_bytes)
+            upload = await uploads.read(
+                request, _NAMES, state.settings.roll_max_bytes, other=NotARoll, empty=EmptyRoll
+            )
             await turn.enter_async_context(state.importing)
         imported = await service.import_roll(
             session,
             caller,
-            data,
-            is_workbook=is_workbook,
+            upload.content,
+            is_workbook=_is_workbook(upload),
             year_id=school_year,
             end_missing=end_missing,
             preview=preview,
@@ -165,20 +164,8 @@ async def export_roll(
     )
 
 
-def _is_workbook(request: Request) -> bool:
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind not in _NAMES:
-        raise NotARoll
-    return kind == WORKBOOK
-
-
-async def _file(request: Request, most_bytes: int) -> bytes:
-    """Read the body, and stop as soon as it is too large."""
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > most_bytes:
-            raise errors.TooLarge(f"At most {most_bytes} bytes are taken.")
-    if not data:
-        raise EmptyRoll
-    return bytes(data)
+def _is_workbook(upload: uploads.Upload) -> bool:
+    """Believe the media type of a body; a form's depends on the sender's machine."""
+    if upload.media_type is None:
+        return upload.content.startswith(_WORKBOOK_BEGINS)
+    return upload.media_type == WORKBOOK
