@@ -7,8 +7,10 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
+from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -292,3 +294,34 @@ async def test_processes_that_start_together_agree_on_one_key(
     now = clock.now()
     assert {len(ring.public(now)) for ring in rings} == {1}
     assert len({ring.public(now)[0]["kid"] for ring in rings}) == 1
+
+
+def test_a_signature_is_verified_once_and_its_end_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SEC-21, SEC-22: remembered is the signature, and not that the token is good."""
+    secret, now = "0123456789abcdefghijklmnopqrstuvwxyzABCDEF", clock.now()
+    kid, encrypted = tokens.new_signing_key(secret)
+    key = tokens.StoredKey(kid, encrypted, now, None)
+    ring = tokens.KeyRing(secret, "https://api.example.org", [key])
+    told = tokens.Claims(uuid4(), uuid4(), uuid4())
+    token = ring.sign(told, now, timedelta(minutes=10))
+    decoded = Mock(side_effect=jwt.decode)
+    monkeypatch.setattr(jwt, "decode", decoded)
+
+    assert [ring.verify(token) for _ in range(3)] == [told] * 3
+    assert decoded.call_count == 1
+    for forged in (token[:-4] + "AAAA", token.replace(".", ".A", 1)):
+        with pytest.raises(tokens.InvalidAccessToken):
+            ring.verify(forged)
+    ring.replace([tokens.StoredKey(kid, encrypted, now, now - timedelta(seconds=1))])
+    with pytest.raises(tokens.InvalidAccessToken):
+        ring.verify(token)
+    ring.replace([])
+    with pytest.raises(tokens.InvalidAccessToken):
+        ring.verify(token)
+    ring.replace([key])
+    decoded.reset_mock()
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(minutes=11))
+    ring.verify(token)  # by the machine's own clock it lasts still
+    assert decoded.call_count == 1

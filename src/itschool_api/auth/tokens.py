@@ -27,6 +27,7 @@ _ALGORITHM: Final = ALGORITHMS.ES256
 _AUDIENCE: Final = "itschool-api"
 _REQUIRED: Final = ("exp", "iss", "aud", "sub", "iat", "jti", "sid", "school")
 # Headers that would let a token bring its own key (RFC 8725, section 3.1 and 3.10).
+_MOST_VERIFIED: Final = 10_000  # tokens, of half a kilobyte each
 _REFUSED_HEADERS: Final = frozenset({"jku", "jwk", "x5u", "x5c", "crit"})
 
 
@@ -130,6 +131,16 @@ class _Key:
     retired_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token whose signature was right, by a key that may be retired meanwhile."""
+
+    kid: str
+    claims: Claims
+    ends_at: int
+    """Seconds since 1970, as the token says."""
+
+
 class KeyRing:
     """The keys that sign and verify: the newest whose time has come signs."""
 
@@ -138,11 +149,15 @@ class KeyRing:
         self._issuer = issuer
         self._box = _box(secret)
         self._keys: dict[str, _Key] = {}
+        self._verified: dict[str, _Verified] = {}
         self.replace(keys)
 
     def replace(self, keys: Sequence[StoredKey]) -> None:
         """Take these keys in place of the present ones; raises `WrongSecretKey`."""
         self._keys = {key.kid: self._ready(key) for key in keys}
+        self._verified = {
+            token: known for token, known in self._verified.items() if known.kid in self._keys
+        }
 
     def _ready(self, key: StoredKey) -> _Key:
         known = self._keys.get(key.kid)
@@ -185,7 +200,22 @@ class KeyRing:
         return str(jwt.encode(payload, key.signing, _ALGORITHM, headers={"kid": key.kid}))
 
     def verify(self, token: str) -> Claims:
-        """Return what a token says; raises `InvalidAccessToken`, `UnknownKey`."""
+        """Return what a token says; raises `InvalidAccessToken`, `UnknownKey`.
+
+        A signature is verified once, for a client sends its token with every request; that the
+        token lasts and its key is alive is asked each time.
+        """
+        now = clock.now()
+        known = self._verified.get(token)
+        if known and now.timestamp() < known.ends_at and is_alive(self._keys[known.kid], now):
+            return known.claims
+        found = self._read(token, now)
+        if len(self._verified) >= _MOST_VERIFIED:
+            del self._verified[next(iter(self._verified))]  # the oldest
+        self._verified[token] = found
+        return found.claims
+
+    def _read(self, token: str, now: datetime) -> _Verified:
         try:
             header = jwt.get_unverified_header(token)
             if _REFUSED_HEADERS & header.keys() or header.get("alg") != _ALGORITHM:
@@ -193,7 +223,7 @@ class KeyRing:
             if not self.knows(header.get("kid")):
                 raise UnknownKey
             key = self._keys[header["kid"]]
-            if not is_alive(key, clock.now()):
+            if not is_alive(key, now):
                 raise InvalidAccessToken
             payload = jwt.decode(
                 token,
@@ -205,7 +235,8 @@ class KeyRing:
             )
             if any(claim not in payload for claim in _REQUIRED):
                 raise InvalidAccessToken
-            return Claims(UUID(payload["sub"]), UUID(payload["sid"]), UUID(payload["school"]))
+            claims = Claims(UUID(payload["sub"]), UUID(payload["sid"]), UUID(payload["school"]))
+            return _Verified(key.kid, claims, int(payload["exp"]))
         except (
             JOSEError,
             KeyError,
