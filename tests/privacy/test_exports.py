@@ -12,11 +12,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from itschool_api.auth.caller import Role
-from itschool_api.privacy import erasure, making
-from itschool_api.privacy.archive import WITHHELD, is_payer
-from itschool_api.privacy.circle import Circle, SubjectKind
+from itschool_api.database import school_transaction
+from itschool_api.languages import LANGUAGES, Language
+from itschool_api.privacy import erasure, making, traces
+from itschool_api.privacy.archive import is_payer
+from itschool_api.privacy.circle import Circle, SubjectKind, around
 from itschool_api.privacy.inventory import TABLES, About
 from itschool_api.privacy.retention import Sweeper
+from itschool_api.privacy.words import words
 from itschool_api.settings import Settings
 from tests.kit import School, ok, problem
 from tests.outbox.post import Mailbox, Post
@@ -33,6 +36,8 @@ from tests.privacy.scene import (
 
 pytestmark = pytest.mark.anyio
 
+# The scene's people read German.
+WITHHELD = words("de").withheld
 # A guardian's export does not hold what is the child's: that has an export of its own.
 _OF_THE_CHILD = {"students", "family_students", "events"}
 _OF_THE_GUARDIAN = {"users", "memberships", "membership_offers", "sessions", "refresh_tokens"} | {
@@ -132,11 +137,14 @@ async def test_a_guardians_export_holds_every_personal_column_that_is_about_the_
     tables = {name for name in TABLES if columns_of(name)} - _OF_THE_CHILD
     assert await _missing(scene, owner, told, "guardian", tables) == []
     assert WITHHELD not in str(told["data"])
+    assert told["language"] == "de"
+    assert told["data"]["guardians"]["what"].startswith("Eltern")
+    assert WITHHELD in told["explanations"]["withheld"]
     assert scene.name in {row["student"] for row in told["data"]["guardianships"]["rows"]}
     (paper,) = [content for name, content in files.items() if name.endswith(".pdf")]
-    words = PdfReader(io.BytesIO(paper)).pages[0].extract_text()
-    assert f"Rue {scene.mark} 1" in words
-    assert f"Garderie de {scene.mark}" in words
+    printed = PdfReader(io.BytesIO(paper)).pages[0].extract_text()
+    assert f"Rue {scene.mark} 1" in printed
+    assert f"Garderie de {scene.mark}" in printed
 
 
 async def test_a_childs_export_tells_nobody_where_a_parent_is(scene: Scene, post: Post) -> None:
@@ -144,9 +152,9 @@ async def test_a_childs_export_tells_nobody_where_a_parent_is(scene: Scene, post
     files = await exported(scene, post, student_id=scene.ids["student"])
 
     (paper,) = [content for name, content in files.items() if name.endswith(".pdf")]
-    words = PdfReader(io.BytesIO(paper)).pages[0].extract_text()
-    assert f"Garderie de {scene.mark}" in words
-    everything = files["data.json"].decode() + words
+    printed = PdfReader(io.BytesIO(paper)).pages[0].extract_text()
+    assert f"Garderie de {scene.mark}" in printed
+    everything = files["data.json"].decode() + printed
     for found in (
         f"Rue {scene.mark}",
         f"Ville {scene.mark}",
@@ -157,6 +165,38 @@ async def test_a_childs_export_tells_nobody_where_a_parent_is(scene: Scene, post
         scene.mark.upper(),
     ):
         assert found not in everything, found
+
+
+async def test_a_child_of_families_in_two_languages_is_told_in_the_schools(
+    school: School, owner: AsyncEngine
+) -> None:
+    child = await school.child()
+    student = UUID(child.student_id)
+    home = {"name": "H", "language": "nl", "students": [{"student_id": child.student_id}]}
+    async with owner.begin() as connection:
+        await connection.execute(
+            text("UPDATE school_profiles SET language = 'en' WHERE school_id = :id"),
+            {"id": school.id},
+        )
+
+    async def language() -> str:
+        async with school_transaction(school.sessions, school.id) as session:
+            circle = await around(session, school.id, SubjectKind.STUDENT, student)
+            assert circle
+            return circle.language
+
+    assert await language() == "fr"
+    ok(await school.manager.post("/v1/families", json=home), 201)
+    assert await language() == "en"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_language_says_what_each_table_holds(language: Language) -> None:
+    said = words(language)
+
+    assert set(said.tables) == {model.__tablename__ for model in traces.ROWS}
+    assert set(said.explanations) == {"money", "withheld", "rights"}
+    assert said.withheld in said.explanations["withheld"]
 
 
 async def test_no_secret_and_nobody_else_is_in_an_export(
@@ -266,7 +306,9 @@ def test_a_payment_is_ones_own_where_all_names_stand_in_its_senders(
     names: tuple[str, str], sender: str, is_theirs: bool
 ) -> None:
     """GDPR art. 15(4): also of names that a bank writes in other letters."""
-    circle = Circle(school_id=uuid4(), kind=SubjectKind.GUARDIAN, subject_id=uuid4(), names=names)
+    circle = Circle(
+        school_id=uuid4(), kind=SubjectKind.GUARDIAN, subject_id=uuid4(), names=names, language="fr"
+    )
 
     assert is_payer(circle, sender) is is_theirs
 

@@ -1,7 +1,7 @@
 """The file of an export: one JSON document for people and machines, and PDFs beside it. Pure.
 
 What is about somebody else is withheld (GDPR art. 15(4)): the other parent's address and account,
-a payer who is not this person. It says so where it stood.
+a payer who is not this person. It says so where it stood, in the language of whom the export is about.
 """
 
 import io
@@ -16,8 +16,8 @@ from uuid import UUID
 from itschool_api.privacy import inventory
 from itschool_api.privacy.circle import Circle
 from itschool_api.privacy.inventory import About
+from itschool_api.privacy.words import words
 
-WITHHELD: Final = "[withheld: it is about somebody else]"
 DOCUMENT: Final = "data.json"
 
 Row = Mapping[str, Any]
@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 def section(table: str, rows: Iterable[Row], circle: Circle) -> dict[str, Any]:
     """Return what the document says of one table."""
     return {
-        "what": inventory.TABLES[table].holds,
+        "what": words(circle.language).tables[table],
         "rows": [{name: _shown(table, name, row, circle) for name in row} for row in rows],
     }
 
@@ -35,8 +35,8 @@ def packed(document: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
     """Return the ZIP of a document and its files."""
     packing = io.BytesIO()
     with zipfile.ZipFile(packing, "w", zipfile.ZIP_DEFLATED) as archive:
-        words = json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
-        archive.writestr(DOCUMENT, words + "\n")
+        text = json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
+        archive.writestr(DOCUMENT, text + "\n")
         for name, content in files.items():
             archive.writestr(name, content)
     return packing.getvalue()
@@ -44,8 +44,8 @@ def packed(document: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
 
 def is_payer(circle: Circle, counterparty: str) -> bool:
     """Tell whether a payment's sender bears all of a person's names."""
-    words = _words(counterparty)
-    return all(found and found <= words for found in map(_words, circle.names))
+    theirs = _words(counterparty)
+    return all(found and found <= theirs for found in map(_words, circle.names))
 
 
 def _shown(table: str, name: str, row: Row, circle: Circle) -> Any:
@@ -53,7 +53,7 @@ def _shown(table: str, name: str, row: Row, circle: Circle) -> Any:
     empty = row[name] is None or row[name] == ""
     if column is None or empty or _may_see(table, name, row, circle):
         return row[name]
-    return WITHHELD
+    return words(circle.language).withheld
 
 
 def _may_see(table: str, name: str, row: Row, circle: Circle) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -15,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.auth.models import User
 from itschool_api.database import Selection
-from itschool_api.families.models import FamilyStudent, Guardian, Guardianship, Student
+from itschool_api.families.models import Family, FamilyStudent, Guardian, Guardianship, Student
 from itschool_api.invoices.models import Invoice, InvoiceLine
+from itschool_api.languages import LANGUAGES, Language
 from itschool_api.schools import service as schools
 from itschool_api.wallets.models import Wallet
 
@@ -39,6 +41,9 @@ class Circle:
     subject_id: UUID
     names: tuple[str, str]
     """First and last name."""
+    language: Language
+    """What they read: a guardian's own, a student's family's if all of theirs read one, or else the
+    school's."""
     students: Ids = frozenset()
     """A guardian's: those whose money they see."""
     guardians: Ids = frozenset()
@@ -84,14 +89,16 @@ async def _of_student(session: AsyncSession, student: Student) -> Circle:
     lines = select(InvoiceLine.invoice_id).where(
         InvoiceLine.school_id == school_id, InvoiceLine.student_id == student.id
     )
+    families = frozenset(row.family_id for row in found) | await _ids(session, homes)
     return Circle(
         school_id=school_id,
         kind=SubjectKind.STUDENT,
         subject_id=student.id,
         names=(student.first_name, student.last_name),
+        language=await _language(session, school_id, families),
         students=frozenset({student.id}),
         guardians=frozenset(row.guardian_id for row in found),
-        families=frozenset(row.family_id for row in found) | await _ids(session, homes),
+        families=families,
         invoices=await _ids(session, lines),
         accounts=await _wallets(session, school_id, frozenset({student.id})),
     )
@@ -125,6 +132,7 @@ async def _of_guardian(session: AsyncSession, guardian: Guardian) -> Circle:
         kind=SubjectKind.GUARDIAN,
         subject_id=guardian.id,
         names=(guardian.first_name, guardian.last_name),
+        language=await _language(session, school_id, frozenset(), guardian.language),
         students=children,
         guardians=frozenset({guardian.id}),
         families=frozenset(link.family_id for link in links),
@@ -139,6 +147,24 @@ async def _of_guardian(session: AsyncSession, guardian: Guardian) -> Circle:
             for account_id in await _wallets(session, school_id, frozenset({student_id}))
         },
     )
+
+
+async def _language(
+    session: AsyncSession, school_id: UUID, families: Ids, own: str | None = None
+) -> Language:
+    """Return somebody's own language, or the one of all of the families, or else the school's."""
+    wanted = {own} if own else set()
+    if families:
+        query = select(Family.language).where(
+            Family.school_id == school_id,
+            Family.id == func.any(list(families)),
+            Family.erased_at.is_(None),
+        )
+        wanted = set((await session.execute(query)).scalars())
+    if len(wanted) != 1 or not wanted <= set(LANGUAGES):
+        _, profile = await schools.profile(session, school_id)
+        wanted = {profile.language}
+    return cast("Language", wanted.pop())
 
 
 def _issued_to_them() -> ColumnElement[bool]:

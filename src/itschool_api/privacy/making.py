@@ -27,6 +27,7 @@ from itschool_api.privacy import archive, traces
 from itschool_api.privacy.circle import Circle, SubjectKind, around
 from itschool_api.privacy.models import Export
 from itschool_api.privacy.schemas import ExportStatus
+from itschool_api.privacy.words import words
 from itschool_api.schools import service as schools
 from itschool_api.schools.service import NoBankAccount
 from itschool_api.storage import Storage
@@ -121,13 +122,8 @@ async def _document(
             "phone": profile.phone,
         },
         "made_at": clock.now(),
-        "explanations": {
-            "money": "All amounts whose name ends in _cents are integer cents, in euro.",
-            "withheld": f"{archive.WITHHELD} stands where the law protects somebody else "
-            "(GDPR, article 15(4)).",
-            "rights": "You may ask the school to correct or erase what is here, and complain to "
-            "the data protection authority (www.autoriteprotectiondonnees.be).",
-        },
+        "language": circle.language,
+        "explanations": words(circle.language).explanations,
         "data": data,
         "files": sorted(files),
     }
