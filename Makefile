@@ -8,8 +8,9 @@ JOBS ?= auto
 PORT ?= 8000
 EXAMPLES ?= 200
 SEED ?= 1
+RELEASED ?= openapi/released.json
 
-.PHONY: help demo test fuzz bench check format lint types layers migrations contract openapi lock clean
+.PHONY: help demo test fuzz bench check format lint types layers migrations contract breaks openapi lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -26,7 +27,7 @@ fuzz: $(VENV)/.dev ## Attack every operation; EXAMPLES=… of each, SEED=… for
 bench: $(VENV)/.dev ## Measure what is promised; ARGS=… for one, see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-check: format lint types layers migrations contract openapi test fuzz ## All that CI checks
+check: format lint types layers migrations contract breaks openapi test fuzz ## All that CI checks
 
 format: $(VENV)/.dev ## Check the formatting
 	@$(BIN)/ruff format --check --quiet .
@@ -45,6 +46,10 @@ migrations: $(VENV)/.dev ## Check that models and migrations agree
 
 contract: $(VENV)/.dev ## Check that openapi/openapi.json is the code's
 	@$(BIN)/itschool openapi check openapi/openapi.json
+
+breaks: $(VENV)/.dev ## Check that openapi/openapi.json breaks nothing that was released
+	@if [ -e $(RELEASED) ]; then $(BIN)/itschool openapi changes $(RELEASED) openapi/openapi.json; \
+	  else echo "Nothing is released yet, so there is nothing to break: no $(RELEASED)."; fi
 
 openapi: openapi/node_modules/.installed ## Lint openapi/openapi.json with Spectral and Redocly
 	@cd openapi && node_modules/.bin/spectral lint --quiet --fail-severity hint openapi.json

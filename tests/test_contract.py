@@ -93,6 +93,14 @@ def test_every_operation_tells_what_a_client_must_know(document: Any) -> None:
             assert {"404", "422"} <= statuses or "/docs" in name, name
 
 
+def test_what_is_deprecated_says_until_when_it_stays(document: Any) -> None:
+    for name, operation in operations(document):
+        assert operation.get("deprecated", False) == ("x-sunset" in operation), name
+        for each in operation.get("parameters", []):
+            told = "x-sunset" in each["schema"]
+            assert each.get("deprecated", False) == told, (name, each["name"])
+
+
 def test_every_reference_leads_somewhere(document: Any) -> None:
     text = json.dumps(document)
     used = set(re.findall(r'"#/components/schemas/([^"]+)"', text))

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils.compat import uuid7
 
-from itschool_api import errors, languages, logs
+from itschool_api import deprecation, errors, languages, logs
 from itschool_api.auth.throttle import Quota
 
 _log = structlog.get_logger(__name__)
@@ -60,6 +60,7 @@ class RequestContext:
     def __init__(self, app: ASGIApp, origins: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._origins = origins
+        self._endings = deprecation.Endings()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (or pass on what is not one)."""
@@ -88,6 +89,7 @@ class RequestContext:
                 if self._origins:
                     headers.add_vary_header("Origin")
                 headers.update(self._shared(asked))
+                headers.update(self._endings.headers(scope))
             await send(message)
 
         app = self._app

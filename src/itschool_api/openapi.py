@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from itschool_api import errors, examples, parameters, preconditions, tightening
+from itschool_api import deprecation, errors, examples, parameters, preconditions, tightening
 from itschool_api.auth.authenticate import InsufficientScope, InvalidApiKey, PasswordNotSet
 from itschool_api.auth.throttle import RateLimited
 from itschool_api.auth.tokens import InvalidAccessToken
@@ -75,7 +75,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             for method, operation in path.items():
                 _add_conditions(method, operation)
                 _complete(operation)
-        for path in plain["webhooks"].values():
+        for path in plain.get("webhooks", {}).values():
             for operation in path.values():
                 # Receivers answer as they like; this is no refusal of ours.
                 operation["responses"].pop("422", None)
@@ -87,6 +87,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         for unused in schemas.keys() - used:
             del schemas[unused]
         tightening.tighten(plain)
+        _tell_endings(plain)
         examples.illustrate(plain)
         app.openapi_schema = plain
     return app.openapi_schema
@@ -130,7 +131,12 @@ def _complete(operation: dict[str, Any]) -> None:
             responses[str(status)] = response
         else:
             known["description"] += "\n\n" + response["description"]
-    for status, response in responses.items():
+    _add_headers(operation, is_for_watchdogs=is_for_watchdogs)
+
+
+def _add_headers(operation: dict[str, Any], *, is_for_watchdogs: bool) -> None:
+    """Add the headers that answers have whatever the operation."""
+    for status, response in operation["responses"].items():
         headers = response.setdefault("headers", {})
         headers["X-Request-Id"] = _header("The request's id.", "0198c0de6f7a7c1e9d5b3a4c2e1f0a9b")
         if not is_for_watchdogs:
@@ -146,6 +152,14 @@ def _complete(operation: dict[str, Any]) -> None:
                 "schema": {"type": "integer", "minimum": 0, "maximum": 86_400},
                 "example": 42,
             }
+
+
+def _tell_endings(plain: dict[str, Any]) -> None:
+    """Add the headers by which each answer of an operation tells that something ends."""
+    for path in plain["paths"].values():
+        for operation in filter(deprecation.ends, path.values()):
+            for response in operation["responses"].values():
+                response["headers"] |= deprecation.HEADERS
 
 
 def _header(description: str, example: str) -> dict[str, Any]:
