@@ -17,6 +17,7 @@ class Spare:
         self._owner = make_url(os.environ["ITSCHOOL_TEST_OWNER_URL"]).set(database=name)
         role = self._owner.set(username=APPLICATION_ROLE, password=None)
         self.url = role.render_as_string(hide_password=False)
+        self.owner_url = self._owner.render_as_string(hide_password=False)
 
     async def make(self) -> None:
         await self.drop()

@@ -10,6 +10,46 @@ down_revision: str | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+# In the order in which they can go: whatever points to a table goes before it.
+_TABLES = (
+    "allocations",
+    "bank_transactions",
+    "invoice_lines",
+    "enrolments",
+    "bank_statements",
+    "wallets",
+    "transfers",
+    "refresh_tokens",
+    "payment_references",
+    "invoices",
+    "invoice_series",
+    "guardianships",
+    "family_students",
+    "class_groups",
+    "bank_files",
+    "bank_accounts",
+    "students",
+    "sessions",
+    "school_years",
+    "school_profiles",
+    "memberships",
+    "login_tokens",
+    "idempotency_keys",
+    "iban_claims",
+    "guardians",
+    "families",
+    "compartments",
+    "books",
+    "bank_imports",
+    "api_keys",
+    "accounts",
+    "users",
+    "signing_keys",
+    "schools",
+    "rate_counters",
+    "login_token_requests",
+)
+
 
 def upgrade() -> None:
     """Bring the tables to the new form."""
@@ -854,3 +894,9 @@ def upgrade() -> None:
         ["school_id", "transaction_id"],
         unique=False,
     )
+
+
+def downgrade() -> None:
+    """Take back what `upgrade` did: nothing is left."""
+    for table in _TABLES:
+        op.drop_table(table)

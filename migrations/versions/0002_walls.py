@@ -74,3 +74,15 @@ def upgrade() -> None:
             f" FOR {command} TO {APPLICATION_ROLE} USING (number IS NULL)"
             + (" WITH CHECK (true)" if command == _CHANGE else "")
         )
+
+
+def downgrade() -> None:
+    """Take the walls down. The role stays: it is the server's, and other databases may use it."""
+    for command in (_CHANGE, _REMOVE):
+        op.execute(f"DROP POLICY invoices_{command.lower()}_drafts ON invoices")
+    for table in _TENANT:
+        for statement in tenancy.unwall(table):
+            op.execute(statement)
+    for table in _GLOBAL | _TENANT:
+        op.execute(tenancy.revoke(table, "ALL"))
+    op.execute(f"REVOKE USAGE ON SCHEMA public FROM {APPLICATION_ROLE}")

@@ -28,3 +28,11 @@ def upgrade() -> None:
     for table in _TABLES:
         op.execute(tenancy.grant(table, "SELECT", "INSERT", "UPDATE", "DELETE"))
     op.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APPLICATION_ROLE}")
+
+
+def downgrade() -> None:
+    """Take back what the library's script made; sequences and triggers go with their tables."""
+    for table in _TABLES:
+        op.drop_table(table)
+    op.execute("DROP FUNCTION fn_pgqueuer_changed()")
+    op.execute("DROP TYPE pgqueuer_status")

@@ -88,3 +88,9 @@ def upgrade() -> None:
     for table in ("events", "event_audiences"):
         for statement in tenancy.wall(table):
             op.execute(statement)
+
+
+def downgrade() -> None:
+    """Take back what `upgrade` did; privileges and walls go with their tables."""
+    op.drop_table("event_audiences")
+    op.drop_table("events")

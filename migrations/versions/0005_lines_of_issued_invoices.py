@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from alembic import op
 
+from itschool_api import tenancy
 from itschool_api.database import APPLICATION_ROLE
 
 revision: str = "0005"
@@ -26,3 +27,12 @@ def upgrade() -> None:
         ondelete="CASCADE",
     )
     op.execute(f"REVOKE DELETE ON invoice_lines FROM {APPLICATION_ROLE}")
+
+
+def downgrade() -> None:
+    """Take back what `upgrade` did."""
+    op.drop_constraint(_KEY, "invoice_lines", type_="foreignkey")
+    op.create_foreign_key(
+        _KEY, "invoice_lines", "invoices", ["school_id", "invoice_id"], ["school_id", "id"]
+    )
+    op.execute(tenancy.grant("invoice_lines", "DELETE"))

@@ -43,11 +43,32 @@ _TENANT = {
     "audit_events": (_READ, _ADD),
 }
 
-_ISSUED_WHOLE = (
+# What they are about goes with its table.
+_WITHOUT_JOBS = "DELETE FROM pgqueuer WHERE entrypoint IN ('mail', 'export', 'membership-offer')"
+_ISSUED_WHOLE_BEFORE = (
     "(number IS NULL) = (account_id IS NULL)"
     " AND (number IS NULL) = (issued_on IS NULL) AND (number IS NULL) = (due_on IS NULL)"
-    " AND (number IS NULL) = (issued_to IS NULL)"
 )
+_ISSUED_WHOLE = _ISSUED_WHOLE_BEFORE + " AND (number IS NULL) = (issued_to IS NULL)"
+_NEW = (
+    "audit_events",
+    "exports",
+    "known_origins",
+    "mails",
+    "membership_offers",
+    "recovery_codes",
+    "second_factors",
+)
+_COLUMNS = {
+    "families": ("external_key", "erased_at"),
+    "guardians": ("external_key", "erased_at", "invited_at"),
+    "invoices": ("issued_to",),
+    "schools": ("second_factor_required",),
+    "sessions": ("in_cookie", "label", "last_used_at"),
+    "signing_keys": ("signs_from",),
+    "students": ("erased_at",),
+    "users": ("last_login_at",),
+}
 _ISSUED_TO = """
     UPDATE invoices i SET issued_to = jsonb_build_object(
         'name', f.name, 'street', f.street, 'postal_code', f.postal_code, 'city', f.city,
@@ -251,3 +272,20 @@ def upgrade() -> None:
     for table in _TENANT:
         for statement in tenancy.wall(table):
             op.execute(statement)
+
+
+def downgrade() -> None:
+    """Take back what `upgrade` did; privileges and walls go with their tables and columns."""
+    op.execute(_WITHOUT_JOBS)
+    for table in _GLOBAL:
+        if table not in _NEW:
+            op.execute(tenancy.revoke(table, _REMOVE))
+    for table in _NEW:
+        op.drop_table(table)
+    op.drop_index(op.f("ix_memberships_school_id"), table_name="memberships")
+    op.drop_constraint(op.f("ck_invoices_issued_whole"), "invoices")
+    op.create_check_constraint(op.f("ck_invoices_issued_whole"), "invoices", _ISSUED_WHOLE_BEFORE)
+    # Unique constraints go with their columns.
+    for table, columns in _COLUMNS.items():
+        for column in columns:
+            op.drop_column(table, column)

@@ -37,6 +37,19 @@ def wall(table: str) -> list[str]:
     ]
 
 
+def unwall(table: str) -> list[str]:
+    """Return the SQL that takes back what `wall` did."""
+    return [
+        f"DROP POLICY {table}_of_school ON {table}",
+        f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",
+    ]
+
+
 def grant(table: str, *privileges: str) -> str:
     """Return the SQL that gives the program `privileges` on `table`, and no others."""
     return f"GRANT {', '.join(privileges)} ON {table} TO {APPLICATION_ROLE}"
+
+
+def revoke(table: str, *privileges: str) -> str:
+    """Return the SQL that takes `privileges` on `table` from the program."""
+    return f"REVOKE {', '.join(privileges)} ON {table} FROM {APPLICATION_ROLE}"
