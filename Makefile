@@ -10,7 +10,7 @@ EXAMPLES ?= 200
 SEED ?= 1
 RELEASED ?= openapi/released.json
 
-.PHONY: help demo test fuzz bench check format lint types layers migrations contract breaks openapi lock clean
+.PHONY: help demo test fuzz bench check format lint types layers migrations contract breaks openapi clients lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -27,7 +27,7 @@ fuzz: $(VENV)/.dev ## Attack every operation; EXAMPLES=… of each, SEED=… for
 bench: $(VENV)/.dev ## Measure what is promised; ARGS=… for one, see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-check: format lint types layers migrations contract breaks openapi test fuzz ## All that CI checks
+check: format lint types layers migrations contract breaks openapi clients test fuzz ## All that CI checks
 
 format: $(VENV)/.dev ## Check the formatting
 	@$(BIN)/ruff format --check --quiet .
@@ -56,21 +56,30 @@ openapi: openapi/node_modules/.installed ## Lint openapi/openapi.json with Spect
 	@cd openapi && REDOCLY_SUPPRESS_UPDATE_NOTICE=true node_modules/.bin/redocly lint --format=stylish openapi.json 2>.redocly.log \
 	  || { cat .redocly.log >&2; exit 1; }
 
+clients: openapi/clients/node_modules/.installed $(VENV)/clients/.installed ## Generate clients from the document, and compile them
+	@node openapi/clients/check.mjs openapi/openapi.json $(VENV)/clients/bin
+
 lock: $(VENV)/.uv ## Pin all dependencies anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/app.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -c requirements/app.lock -o requirements/dev.lock
 	@printf 'uv\nhatchling\neditables\n' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o requirements/bootstrap.lock
+	@printf 'openapi-python-client\nmypy\n' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o requirements/clients.lock
 
-openapi/node_modules/.installed: openapi/package-lock.json openapi/.npmrc
-	@command -v npm >/dev/null || { \
-	  echo "The linters of the OpenAPI document need Node.js 20.19 or newer, with npm:" >&2; \
-	  echo "https://nodejs.org/en/download, or on Debian and Ubuntu: apt-get install nodejs npm" >&2; exit 1; }
-	@echo "Installing the linters of the OpenAPI document (once) …" >&2
-	@cd openapi && npm ci --silent
+$(VENV)/clients/.installed: $(VENV)/.uv requirements/clients.lock
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@VIRTUAL_ENV=$(@D) $(BIN)/uv pip install --quiet --require-hashes -r requirements/clients.lock
+	@touch $@
+
+%/node_modules/.installed: %/package-lock.json %/.npmrc
+	@command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exitCode = +(a * 100 + +b < 2019)' || { \
+	  echo "'make $(MAKECMDGOALS)' needs Node.js 20.19 or newer, with npm: https://nodejs.org/en/download," >&2; \
+	  echo "or on Debian and Ubuntu: apt-get install nodejs npm" >&2; exit 1; }
+	@echo "Installing the tools of $*/package.json (once) …" >&2
+	@cd $* && npm ci --silent
 	@touch $@
 
 clean: ## Remove the environment and the demonstration's data
-	@rm -rf $(VENV) .demo openapi/node_modules
+	@rm -rf $(VENV) .demo openapi/node_modules openapi/clients/node_modules
 
 $(VENV)/.uv: requirements/bootstrap.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

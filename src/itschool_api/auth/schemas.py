@@ -218,7 +218,7 @@ class SecondFactorConfirmation(Form):
     otp: Otp = Field(description="What the app shows now.", examples=["123456"])
 
 
-class RecoveryCodes(Document):
+class FreshRecoveryCodes(Document):
     """Codes for the day on which the phone is lost; this is the only time that they are shown."""
 
     recovery_codes: list[str] = Field(

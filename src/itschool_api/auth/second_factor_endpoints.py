@@ -10,10 +10,10 @@ from itschool_api.auth import limits, proofs, second_factor
 from itschool_api.auth.authenticate import address_of, authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.auth.schemas import (
+    FreshRecoveryCodes,
     NewSecondFactor,
     NewSecondFactorRequest,
     Proof,
-    RecoveryCodes,
     SecondFactor,
     SecondFactorConfirmation,
 )
@@ -62,7 +62,7 @@ async def begin_second_factor(
 )
 async def confirm_second_factor(
     request: Request, session: Transaction, caller: Owner, form: SecondFactorConfirmation
-) -> RecoveryCodes:
+) -> FreshRecoveryCodes:
     """Put your new second factor in force by a first code, and get recovery codes.
 
     Your other sessions end. From now on logging in and setting the password ask for a code.
@@ -74,7 +74,7 @@ async def confirm_second_factor(
         otp=form.otp,
         address=address_of(request),
     )
-    return RecoveryCodes(recovery_codes=codes)
+    return FreshRecoveryCodes(recovery_codes=codes)
 
 
 @router.post(
@@ -84,7 +84,7 @@ async def confirm_second_factor(
 )
 async def renew_recovery_codes(
     request: Request, session: Transaction, caller: Owner, form: Proof
-) -> RecoveryCodes:
+) -> FreshRecoveryCodes:
     """Get new recovery codes; the former ones work no more."""
     codes = await second_factor.renew_recovery_codes(
         session,
@@ -94,7 +94,7 @@ async def renew_recovery_codes(
         otp=form.otp,
         address=address_of(request),
     )
-    return RecoveryCodes(recovery_codes=codes)
+    return FreshRecoveryCodes(recovery_codes=codes)
 
 
 @router.delete(

@@ -204,6 +204,7 @@ async def pay_invoice(
                 "application/pdf": {
                     "schema": {
                         "type": "string",
+                        "format": "binary",
                         "contentMediaType": "application/pdf",
                         "maxLength": 10_000_000,
                     }

@@ -65,6 +65,7 @@ class _Printed(Response):
                 "application/pdf": {
                     "schema": {
                         "type": "string",
+                        "format": "binary",
                         "contentMediaType": "application/pdf",
                         "maxLength": 50_000_000,
                     }

@@ -73,6 +73,7 @@ async def read_export(session: Transaction, caller: PrivacyOfficer, export_id: U
                 "application/zip": {
                     "schema": {
                         "type": "string",
+                        "format": "binary",
                         "contentMediaType": "application/zip",
                         "maxLength": 1_000_000_000,
                     }

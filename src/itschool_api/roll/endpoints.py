@@ -125,10 +125,11 @@ async def import_roll(
         200: {
             "description": "Everybody at the school, in the form that `import_roll` takes.",
             "content": {
-                CSV: {"schema": {"type": "string", "maxLength": 100_000_000}},
+                CSV: {"schema": {"type": "string", "format": "binary", "maxLength": 100_000_000}},
                 WORKBOOK: {
                     "schema": {
                         "type": "string",
+                        "format": "binary",
                         "contentMediaType": WORKBOOK,
                         "maxLength": 100_000_000,
                     }

@@ -16,7 +16,14 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "description": "How to pay; as a picture, the EPC QR code.",
         "content": {
             _SVG: {"schema": {"type": "string", "contentMediaType": _SVG, "maxLength": 100_000}},
-            _PNG: {"schema": {"type": "string", "contentMediaType": _PNG, "maxLength": 100_000}},
+            _PNG: {
+                "schema": {
+                    "type": "string",
+                    "format": "binary",
+                    "contentMediaType": _PNG,
+                    "maxLength": 100_000,
+                }
+            },
         },
     },
     **errors.responses(errors.NotAcceptable),
