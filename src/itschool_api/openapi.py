@@ -8,7 +8,15 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from itschool_api import deprecation, errors, examples, parameters, preconditions, tightening
+from itschool_api import (
+    deprecation,
+    errors,
+    examples,
+    links,
+    parameters,
+    preconditions,
+    tightening,
+)
 from itschool_api.auth.authenticate import InsufficientScope, InvalidApiKey, PasswordNotSet
 from itschool_api.auth.throttle import RateLimited
 from itschool_api.auth.tokens import InvalidAccessToken
@@ -89,6 +97,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         tightening.tighten(plain)
         _tell_endings(plain)
         examples.illustrate(plain)
+        links.add(plain)
         app.openapi_schema = plain
     return app.openapi_schema
 

@@ -134,8 +134,14 @@ class Attack:
                     "database": "none",
                 },
                 "phases": {
-                    phase: {"enabled": phase in self._phases}
-                    for phase in ("coverage", "fuzzing", "stateful")
+                    phase: {"enabled": phase in self._phases} for phase in ("coverage", "fuzzing")
+                }
+                # What follows from what is what the document's links say, and no guess of its own.
+                | {
+                    "stateful": {
+                        "enabled": "stateful" in self._phases,
+                        "inference": {"algorithms": []},
+                    }
                 }
                 # Those of `known_good` need a place, also where the document has no example.
                 | {"examples": {"enabled": "examples" in self._phases, "fill-missing": True}},
