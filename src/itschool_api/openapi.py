@@ -17,6 +17,7 @@ from itschool_api import (
     preconditions,
     tightening,
 )
+from itschool_api.audit import actions
 from itschool_api.auth.authenticate import InsufficientScope, InvalidApiKey, PasswordNotSet
 from itschool_api.auth.throttle import RateLimited
 from itschool_api.auth.tokens import InvalidAccessToken
@@ -94,6 +95,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         used = set(_REFERENCE.findall(json.dumps(plain)))
         for unused in schemas.keys() - used:
             del schemas[unused]
+        actions.illustrate(plain)
         tightening.tighten(plain)
         _tell_endings(plain)
         examples.illustrate(plain)

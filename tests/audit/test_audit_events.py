@@ -17,10 +17,12 @@ from itschool_api.auth.caller import Role, Scope
 from itschool_api.banking.coda.builders import payment
 from itschool_api.money import Cents
 from tests.access.world import files
+from tests.auth.authenticator import Watch, protected
 from tests.auth.ways_in import redeem
 from tests.cli.test_operator import run
-from tests.kit import PASSWORD, PAYER, School, client_of, ok, once, problem
+from tests.kit import ANY_STATE, PASSWORD, PAYER, School, client_of, ok, once, problem
 from tests.outbox.post import Mailbox, Post, token_in
+from tests.roll.files import SEPARATED, csv
 
 pytestmark = pytest.mark.anyio
 
@@ -178,12 +180,58 @@ async def test_an_admin_reads_who_did_what_newest_first(school: School) -> None:
     assert await actions(actor=me, until=events[0]["at"]) == ["enrol_student"]
     later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
     assert await actions(**{"from": later}) == []
-    for bad in ({"actor": "root"}, {"actor": "user:1"}, {"action": "Drop"}, {"from": "yesterday"}):
+    for bad in (
+        {"actor": "root"},
+        {"actor": "user:1"},
+        {"action": "list_wallets"},
+        {"from": "yesterday"},
+    ):
         problem(await admin.get("/v1/audit-events", params=bad), 422, "validation-failed")
 
     first = ok(await admin.get("/v1/audit-events", params={"limit": 1}))
     second = ok(await admin.get("/v1/audit-events", params={"limit": 1, "cursor": first["next"]}))
     assert [first["items"][0]["id"], second["items"][0]["id"]] == [e["id"] for e in events[:2]]
+
+
+async def test_an_event_says_what_became_different(
+    school: School, watch: Watch, owner: AsyncEngine
+) -> None:
+    """SEC-34: that somebody turned the second factor off is another thing than that they turned it on."""
+    admin = (await protected(school, watch, Role.ADMIN)).client
+    teacher, _, _ = await school.user(Role.TEACHER)
+    guardian = ok(
+        await admin.post("/v1/guardians", json={"first_name": "Jo", "last_name": "Bos"}), 201
+    )
+    told = [
+        await admin.put("/v1/school/security", json={"second_factor_required": True}),
+        await admin.put("/v1/school/security", json={"second_factor_required": False}),
+        await admin.put(f"/v1/members/{teacher}/roles", json={"roles": ["manager"]}),
+        await admin.patch(
+            f"/v1/guardians/{guardian['id']}",
+            json={"first_name": "Jo", "phone": "0470 99 88 77"},
+            headers=ANY_STATE,
+        ),
+        await admin.post("/v1/roll", content=csv(*SEPARATED), headers={"Content-Type": "text/csv"}),
+    ]
+    events = [event for answer in told for event in await left_by(owner, answer)]
+
+    assert [event.details for event in events[:4]] == [
+        {"second_factor_required": True},
+        {"second_factor_required": False},
+        {"given": ["manager"], "taken": ["teacher"]},
+        {"changed": ["phone"]},
+    ]
+    roll = events[4]
+    assert (roll.details["student_new"], roll.details["guardian_new"]) == (1, 2)
+    assert {kind: len(ids) for kind, ids in roll.subjects.items()} == {
+        "school_year": 1,
+        "student": 1,
+        "guardian": 2,
+        "family": 2,
+    }
+    query = {"action": "change_member_roles"}
+    (shown,) = ok(await admin.get("/v1/audit-events", params=query))["items"]
+    assert shown["details"] == events[2].details
 
 
 async def test_a_program_is_named_by_its_label_and_nobody_reads_another_schools_trail(

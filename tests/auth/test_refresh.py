@@ -190,6 +190,8 @@ async def test_a_person_of_two_schools_switches_by_refreshing(
             assert (await teacher.get("/v1/families")).status_code == 403
             assert (await teacher.get(f"/v1/wallets/{child.wallet_id}")).status_code == 403
         back = ok(await refresh(client, there["refresh_token"], school_id=str(school.id)))
+        again = ok(await log_in(client, name))
+        assert again["school_id"] == str(school.id)  # the one that was used last
         async with client_of(app, back["access_token"]) as manager:
             assert (await manager.get(f"/v1/wallets/{child.wallet_id}")).status_code == 200
 

@@ -43,7 +43,7 @@ async def test_a_person_sees_where_they_are_logged_in(app: FastAPI, school: Scho
         browser = ok(await log_in_browser(anonymous, name, label="Library"))
     listed = await own(client)
 
-    assert [each["label"] for each in listed] == ["Library", "An's phone", None]
+    assert [each["label"] for each in listed] == ["Library", "An's phone", "python-httpx2"]
     assert [each["current"] for each in listed] == [False, False, True]
     assert [each["in_browser"] for each in listed] == [True, False, False]
     assert {each["school_id"] for each in listed} == {str(school.id)}

@@ -107,6 +107,8 @@ async def test_members_are_found_by_name_address_and_role(office: Office) -> Non
     assert await found(search=child.user_name) == ["Ouders"]
     assert await found(role="guardian") == ["Ouders"]
     assert await found(role="manager") == ["Person"]
+    assert await found(has_second_factor="true") == []
+    assert await found(has_second_factor="false", search="jef cla") == ["Claes"]
     first = ok(await office.admin.get("/v1/members", params={"limit": "3"}))
     assert len(first["items"]) == 3
     assert await found(limit="3", cursor=first["next"]) == ["Person"]

@@ -343,6 +343,8 @@ async def test_an_erasure_wants_the_persons_name_and_happens_once(school: School
 
     problem(await admin.post(url, json={"confirmed_name": "Noor Peeters"}), 409, "already-erased")
     problem(await admin.get(url), 409, "already-erased")
+    student = ok(await admin.get(f"/v1/students/{child.student_id}"))
+    assert student["erased_at"] is not None
     departure = f"/v1/students/{child.student_id}/departure"
     problem(await admin.delete(departure), 409, "person-erased")
     problem(await admin.put(departure, json={}), 409, "person-erased")

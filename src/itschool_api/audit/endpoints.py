@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Security
+import anyio.to_thread
+from fastapi import APIRouter, Query, Request, Security
 
 from itschool_api import errors
-from itschool_api.audit import service
+from itschool_api.audit import actions, service
 from itschool_api.audit.schemas import AuditEventPage
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
@@ -22,6 +23,7 @@ _ACTOR = r"^(operator|worker|(user|api-key):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f
 
 @router.get("", responses=errors.responses(InvalidCursor))
 async def list_audit_events(
+    request: Request,
     session: Transaction,
     caller: TrailReader,
     wanted: Wanted,
@@ -36,7 +38,7 @@ async def list_audit_events(
     ] = None,
     action: Annotated[
         str | None,
-        Query(max_length=100, pattern="^[a-z_]+$", description="This action only."),
+        Query(max_length=100, pattern="^[a-z_]+$", description="This action only: one of these."),
     ] = None,
     subject: Annotated[
         UUID | None, Query(description="Upon this only: the id of a student, an invoice, a user …")
@@ -49,9 +51,14 @@ async def list_audit_events(
     """List who did what at the school, newest first.
 
     Whatever changed something left one event, in the same transaction; what was refused left none.
-    Files with personal data that were downloaded are here too. Events hold ids and no words, are
-    never changed, and outlive the people that they are about.
+    Files with personal data that were downloaded are here too. Events hold ids and nothing that
+    somebody wrote, are never changed, and outlive the people that they are about.
     """
+    if action is not None:
+        # The first time, the document is made, which takes a moment.
+        known = await anyio.to_thread.run_sync(actions.of, request.app)
+        if action not in known:
+            raise actions.unknown()
     return await service.list_events(
         session,
         caller.school_id,

@@ -41,6 +41,7 @@ async def list_events(
                 actor=actors[event.actor],
                 action=event.action,
                 subjects=event.subjects,
+                details=event.details,
                 request_id=event.request_id,
             )
             for event in events

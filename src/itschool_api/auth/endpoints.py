@@ -17,6 +17,7 @@ from itschool_api.auth import (
     refresh_cookie,
     service,
     sessions,
+    user_agents,
 )
 from itschool_api.auth.authenticate import STRANGERS, address_of, authenticate
 from itschool_api.auth.caller import Caller, Scope
@@ -100,7 +101,8 @@ async def create_token(
     """Get an access token for a password, or for a refresh token (RFC 6749, 4.3 and 6).
 
     A refresh token can be used once; its answer carries the next one. Give `school_id` to enter,
-    or to switch to, another school of yours.
+    or to switch to, another school of yours; without it you enter the one that you used last.
+    Without a `label` the session is called by the browser and the system, as `User-Agent` says.
 
     Where you have a second factor, a right password alone is answered by `second-factor-required`:
     send both, with a code as `otp`. A code works once.
@@ -125,7 +127,7 @@ async def create_token(
             password=password.get_secret_value(),
             otp=otp.get_secret_value() if otp else None,
             address=address_of(request),
-            wish=sessions.Wish(school_id, label, in_cookie),
+            wish=sessions.Wish(school_id, label, in_cookie, _device(request)),
         )
     elif grant_type == "refresh_token":
         token = refresh_token or cookie
@@ -209,6 +211,7 @@ async def set_password(
         wish=sessions.Wish(
             label=form.label,
             in_cookie=None if form.transport is None else form.transport is Transport.COOKIE,
+            device=_device(request),
         ),
     )
     return refresh_cookie.answer(response, issued)
@@ -254,3 +257,7 @@ async def list_api_keys(
 async def revoke_api_key(session: Transaction, caller: KeyMaker, key_id: UUID) -> ApiKey:
     """Revoke an API key: it is refused from the next request on."""
     return ApiKey.model_validate(await service.revoke_api_key(session, caller.school_id, key_id))
+
+
+def _device(request: Request) -> str | None:
+    return user_agents.described(request.headers.get("user-agent"))

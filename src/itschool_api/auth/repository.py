@@ -238,6 +238,21 @@ class UserSessions:
             .values(revoked_at=now)
         )
 
+    async def last_school(self, user_id: UUID, schools: Sequence[UUID]) -> UUID | None:
+        """Return at which of the schools a user was logged in last, as far as it is known."""
+        query = (
+            select(UserSession.school_id)
+            .where(
+                UserSession.user_id == user_id,
+                UserSession.school_id == func.any(list(schools)),
+                UserSession.restricted.is_(False),
+            )
+            .order_by(UserSession.last_used_at.desc())
+            .limit(1)
+        )
+        found: UUID | None = (await self._session.execute(query)).scalar_one_or_none()
+        return found
+
     async def revoke_restricted(self, user_id: UUID, now: datetime) -> None:
         """End the sessions of a user that login tokens opened."""
         await self._session.execute(

@@ -240,6 +240,7 @@ async def create_api_key(
     await session.flush()
     _log.info("api_key.made", key=str(key.id), scopes=key.scopes)
     trail.about(session, key=key.id)
+    trail.note(session, scopes=key.scopes)
     return key, str(text)
 
 

@@ -43,6 +43,8 @@ class Wish:
     label: str | None = None
     in_cookie: bool | None = None
     """Whether a cookie shall carry its refresh token; None: as the present session's."""
+    device: str | None = None
+    """What it is called where nobody says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,7 @@ async def set_password(
         Wish(
             school_id=caller.school_id,
             label=wish.label or present.label,
+            device=wish.device,
             in_cookie=present.in_cookie if wish.in_cookie is None else wish.in_cookie,
         ),
     )
@@ -216,7 +219,8 @@ async def _open(
     schools = await Users(session).schools_of(user.id)
     school_id = wish.school_id
     if school_id is None and schools:
-        school_id = schools[-1]
+        last_used = await UserSessions(session).last_school(user.id, schools)
+        school_id = last_used or schools[-1]
     if school_id not in schools or school_id is None:
         raise InvalidGrant("You do not belong to that school.")
     now = clock.now()
@@ -226,7 +230,7 @@ async def _open(
         school_id=school_id,
         restricted=False,
         in_cookie=bool(wish.in_cookie),
-        label=wish.label,
+        label=wish.label or wish.device,
         last_used_at=now,
         created_at=now,
         expires_at=now + authority.session_life,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import errors
+from itschool_api import errors, trail
 from itschool_api.contract import Changes
 from itschool_api.database import refusing
 from itschool_api.families import guardians, models, service
@@ -97,7 +97,9 @@ async def _change(
 ) -> None:
     if row.erased_at is not None:
         raise service.PersonErased
-    for name, value in changes.given().items():
+    given = changes.given()
+    trail.note(session, changed=[name for name in given if getattr(row, name) != given[name]])
+    for name, value in given.items():
         setattr(row, name, value)
     with refusing("uq_students_school_id_external_key", service.StudentKeyTaken()):
         await session.flush()

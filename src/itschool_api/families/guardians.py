@@ -143,7 +143,11 @@ async def change_guardianship(
     if link is None:
         raise GuardianshipNotFound
     precondition.hold(GuardianshipDocument.model_validate(link))
-    for name, value in changes.given().items():
+    given = changes.given()
+    trail.note(session, changed=[name for name in given if getattr(link, name) != given[name]])
+    if "sees_money" in given:
+        trail.note(session, sees_money=given["sees_money"])
+    for name, value in given.items():
         setattr(link, name, value)
     # An end before the beginning means that it never counts.
     if link.ends_on and link.ends_on < link.starts_on:
@@ -204,4 +208,5 @@ def _guardian(row: Any) -> Guardian:
         user_name=row.user_name,
         invited_at=guardian.invited_at,
         last_login_at=row.last_login_at,
+        erased_at=guardian.erased_at,
     )

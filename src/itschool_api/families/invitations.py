@@ -112,6 +112,7 @@ async def invite_guardians(
     invited = fates[_Fate.INVITED]
     without_user = sum(each.user is None for each in invited)
     await _invite(session, school_id, invited)
+    trail.note(session, invited=len(invited))
     return InvitationReport(
         guardians=len(found),
         invited=len(invited),

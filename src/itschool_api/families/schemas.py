@@ -69,6 +69,9 @@ class Student(Document):
     class_group: str | None = Field(
         max_length=120, description="Name of the class this school year.", examples=["3B"]
     )
+    erased_at: datetime | None = Field(
+        description="Since when the names are a pseudonym, and the rest is gone; null: it is not."
+    )
 
 
 class Departure(Form):
@@ -124,6 +127,9 @@ class Guardian(Document):
     )
     last_login_at: datetime | None = Field(
         description="When they last got in, by password; null: never."
+    )
+    erased_at: datetime | None = Field(
+        description="Since when the names are a pseudonym, and the rest is gone; null: it is not."
     )
 
 
@@ -183,6 +189,9 @@ class Family(Document):
     postal_code: str | None = Field(max_length=120)
     city: str | None = Field(max_length=120)
     students: list[FamilyStudent] = Field(max_length=100)
+    erased_at: datetime | None = Field(
+        description="Since when the names are a pseudonym, and the rest is gone; null: it is not."
+    )
 
 
 class FamilyChanges(Changes):

@@ -377,6 +377,7 @@ def _student(student: models.Student, class_group: str | None) -> Student:
         birth_date=student.birth_date,
         left_on=student.left_on,
         class_group=class_group,
+        erased_at=student.erased_at,
     )
 
 
@@ -392,4 +393,5 @@ def _family(family: models.Family, members: Sequence[models.FamilyStudent]) -> F
             FamilyStudent(student_id=member.student_id, share_bp=member.share_bp)
             for member in members
         ],
+        erased_at=family.erased_at,
     )

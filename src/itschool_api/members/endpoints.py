@@ -49,13 +49,23 @@ async def list_members(
     caller: MemberReader,
     wanted: Wanted,
     role: Annotated[Role | None, Query(description="Who has this role only.")] = None,
+    has_second_factor: Annotated[
+        bool | None, Query(description="Who has set one up, or who has not.")
+    ] = None,
     search: Words = "",
 ) -> MemberPage:
     """List everybody who can log in to the school by name: staff and guardians.
 
     `search` also finds user names, and a whole e-mail address.
     """
-    return await service.list_members(session, caller, search=search, role=role, wanted=wanted)
+    return await service.list_members(
+        session,
+        caller,
+        search=search,
+        role=role,
+        has_second_factor=has_second_factor,
+        wanted=wanted,
+    )
 
 
 @router.post("/members", status_code=HTTPStatus.CREATED)

@@ -98,6 +98,10 @@ async def _change(
     user = await logins.of_school(session, user_id, caller.school_id)
     trail.about(session, user=user.id)
     former_name, former_address = user.user_name, user.email
+    before = {"user_name": former_name, "email": former_address, "language": user.language}
+    trail.note(
+        session, changed=[name for name, was in before.items() if getattr(changes, name) != was]
+    )
     await logins.rename(session, user, changes.user_name, by=caller.name)
     user.language = changes.language
     if changes.email != former_address:

@@ -21,7 +21,13 @@ class Members:
         self._session = session
         self._school_id = school_id
 
-    def selected(self, *, search: str = "", role: Role | None = None) -> Selection:
+    def selected(
+        self,
+        *,
+        search: str = "",
+        role: Role | None = None,
+        has_second_factor: bool | None = None,
+    ) -> Selection:
         """Select members with their roles here, and whether they have a second factor."""
         roles = (
             select(func.array_agg(Membership.role))
@@ -46,6 +52,8 @@ class Members:
             roles.label("roles"),
             second_factor.label("has_second_factor"),
         ).where(User.id.in_(members))
+        if has_second_factor is not None:
+            query = query.where(second_factor if has_second_factor else ~second_factor)
         if search:
             query = query.where(
                 or_(

@@ -46,10 +46,18 @@ class MemberNotReachable(errors.Conflict):
 
 
 async def list_members(
-    session: AsyncSession, caller: Caller, *, search: str, role: Role | None, wanted: Slice
+    session: AsyncSession,
+    caller: Caller,
+    *,
+    search: str,
+    role: Role | None,
+    has_second_factor: bool | None,
+    wanted: Slice,
 ) -> MemberPage:
     """Return members by name."""
-    query = Members(session, caller.school_id).selected(search=search, role=role)
+    query = Members(session, caller.school_id).selected(
+        search=search, role=role, has_second_factor=has_second_factor
+    )
     order = Order((User.last_name, User.first_name, User.id))
     rows, following = await pagination.rows(session, query, order, wanted)
     return MemberPage(items=[_member(row) for row in rows], next=following)
@@ -106,6 +114,7 @@ async def change_roles(
         trail.forget(session)
     await members.take(user_id, held - wanted)
     await Users(session).join([user_id], caller.school_id, sorted(wanted - held))
+    trail.note(session, given=sorted(wanted - held), taken=sorted(held - wanted))
     if wanted - held:
         await logins.widened(session, user_id)
     if not STAFF.isdisjoint(wanted) and STAFF.isdisjoint(held):

@@ -18,7 +18,7 @@ class Mail(TenantOwned, Base):
         ForeignKeyConstraint(["user_id"], ["users.id"]),
         Index(None, "school_id", "status", "id"),
         Index(None, "school_id", "user_id", "id"),
-        CheckConstraint("status IN ('queued', 'sent', 'failed')", "status"),
+        CheckConstraint("status IN ('queued', 'sent', 'failed', 'superseded')", "status"),
     )
 
     kind: Mapped[str]

@@ -17,6 +17,7 @@ class MailStatus(StrEnum):
     QUEUED = "queued"
     SENT = "sent"
     FAILED = "failed"
+    SUPERSEDED = "superseded"
 
 
 class Mail(Document):
@@ -31,7 +32,8 @@ class Mail(Document):
     recipient: str = Field(max_length=254, examples=["an.peeters@example.org"])
     language: str = Field(max_length=2, examples=["fr"])
     status: MailStatus = Field(
-        description="`sent`: the mail server has taken it. `failed`: it will not be tried again."
+        description="`sent`: the mail server has taken it. `failed`: it will not be tried again. "
+        "`superseded`: it was not needed any more, for a newer login token was made meanwhile."
     )
     attempts: int = Field(description="How often it was handed over.", examples=[1])
     reason: str | None = Field(

@@ -47,6 +47,10 @@ class _Hopeless(Exception):
     """The mail cannot be sent, now or later; says why, for the school's office."""
 
 
+class _Superseded(Exception):
+    """The mail would tell what a newer one tells: nothing went wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class PostOffice:
     """What sending takes."""
@@ -69,6 +73,11 @@ async def send(office: PostOffice, school_id: UUID, mail_id: UUID, *, is_last_tr
             return
         try:
             message = await _written(session, office, mail)
+        except _Superseded:
+            mail.status = MailStatus.SUPERSEDED
+            mail.reason = "A newer login token was made meanwhile; this one would not work."
+            _log.info("mail.superseded", mail=str(mail.id), kind=mail.kind)
+            return
         except (_Hopeless, InvalidMail) as reason:
             words = reason if isinstance(reason, _Hopeless) else "The address is not valid."
             _give_up(mail, str(words))
@@ -103,7 +112,10 @@ async def _mine(session: AsyncSession, school_id: UUID, mail_id: UUID) -> Mail |
 
 
 async def _written(session: AsyncSession, office: PostOffice, mail: Mail) -> EmailMessage:
-    """Return the message of a mail, making the login tokens that it tells; raises `_Hopeless`."""
+    """Return the message of a mail, making the login tokens that it tells.
+
+    Raises `_Hopeless`, `_Superseded`.
+    """
     kind = Kind(mail.kind)
     user = await auth.user(session, mail.user_id)
     if user.disabled_at is not None:
@@ -170,7 +182,7 @@ async def _with_tokens(
         if grantee.is_newest
     )
     if not logins:
-        raise _Hopeless("A newer login token was made meanwhile; this one would not work.")
+        raise _Superseded
     return logins
 
 

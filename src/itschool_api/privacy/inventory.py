@@ -115,7 +115,7 @@ _PEOPLE: Final = {
     "audit_events": Table(
         "Who did what: ids and the names of operations.",
         _all("at action", _U, _STAYS, shared=True)
-        | _all("actor request_id subjects subject_ids", _U, _STAYS, secret=True),
+        | _all("actor request_id subjects subject_ids details", _U, _STAYS, secret=True),
     ),
 }
 _LOGINS: Final = {

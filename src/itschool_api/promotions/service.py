@@ -62,6 +62,7 @@ async def promote(
     if not preview:
         await _write(rows, new.id, plan, groups)
         trail.about(session, school_year=new.id, student=[*plan.leavers, *plan.moves])
+        trail.note(session, moved=len(plan.moves), left=len(plan.leavers))
     return _report(plan, old, new, preview=preview)
 
 

@@ -97,6 +97,7 @@ async def import_roll(
     with unchanged_meanwhile():
         await _write_people(session, school_id, plan, before)
     await _write_money(session, school_id, plan, before)
+    _leave(session, plan, year.id)
     _log.info(
         "roll.imported",
         students=len(plan.students.new),
@@ -105,6 +106,26 @@ async def import_roll(
         invoices=len(plan.invoices),
     )
     return Imported(report, changed=True)
+
+
+def _leave(session: AsyncSession, plan: Plan, year_id: UUID) -> None:
+    """Let the audit trail say how many were made, changed and ended, and name the first of them."""
+    trail.about(session, school_year=year_id)
+    for kind, writes in (
+        ("student", plan.students),
+        ("guardian", plan.guardians),
+        ("family", plan.families),
+    ):
+        trail.about(session, **{kind: [row["id"] for row in (*writes.new, *writes.changed)]})
+        trail.note(
+            session, **{f"{kind}_new": len(writes.new), f"{kind}_changed": len(writes.changed)}
+        )
+    trail.note(
+        session,
+        guardianship_new=len(plan.guardianships.new),
+        guardianship_ended=len(plan.ended),
+        invoice_new=len(plan.invoices),
+    )
 
 
 def _read(data: bytes, is_workbook: bool) -> tuple[Roll, People]:

@@ -5,7 +5,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api import errors
+from itschool_api import errors, trail
 from itschool_api.auth import second_factor
 from itschool_api.auth.caller import Caller
 from itschool_api.schools.models import School
@@ -45,5 +45,6 @@ async def set_requirement(session: AsyncSession, school_id: UUID, *, required: b
     if school is None:
         raise SchoolNotFound
     school.second_factor_required = required
+    trail.note(session, second_factor_required=required)
     await session.flush()
     _log.info("second_factor.requirement", school=str(school_id), required=required)

@@ -1,0 +1,43 @@
+"""Which actions the trail can name: the operations that leave an event, commands, and jobs."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from itschool_api import errors, trail, wording
+from itschool_api.languages import current
+
+OPERATION = "list_audit_events"
+
+
+def of(app: FastAPI) -> frozenset[str]:
+    """Return the actions that an event of `app` may have."""
+    return _of(app.openapi())
+
+
+def unknown() -> errors.ValidationFailed:
+    """Return the refusal of an action that nothing can have."""
+    detail = wording.fault("enum", {"expected": "an action of this document"}, current())
+    fault = errors.Fault(location="query", pointer="action", code="enum", detail=detail)
+    return errors.ValidationFailed(errors=[fault])
+
+
+def illustrate(document: dict[str, Any]) -> None:
+    """Say in the document which actions can be asked for."""
+    operations = (each for path in document["paths"].values() for each in path.values())
+    trail_ = next(each for each in operations if each["operationId"] == OPERATION)
+    (parameter,) = (each for each in trail_["parameters"] if each["name"] == "action")
+    for choice in parameter["schema"]["anyOf"]:
+        if choice["type"] == "string":
+            choice["enum"] = sorted(_of(document))
+
+
+def _of(document: dict[str, Any]) -> frozenset[str]:
+    return trail.UNASKED | {
+        operation["operationId"]
+        for path in document["paths"].values()
+        for method, operation in path.items()
+        # What nobody is known to ask for leaves no event.
+        if operation.get("security")
+        and (method != "get" or operation["operationId"] in trail.DOWNLOADS)
+    }
