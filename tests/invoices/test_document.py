@@ -289,8 +289,9 @@ def test_the_pdf_tells_its_title_date_language_and_standard() -> None:
     stream = pdf.root_object["/Metadata"].get_object()
     assert isinstance(stream, StreamObject)
     metadata = stream.get_data()
-    assert b"pdfuaid" in metadata
-    assert b"pdfaid" in metadata
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in metadata
+    assert b"<pdfaid:part>2</pdfaid:part>" in metadata
+    assert b"<pdfaid:conformance>A</pdfaid:conformance>" in metadata
 
 
 def test_the_same_facts_give_the_same_bytes() -> None:

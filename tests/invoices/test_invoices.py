@@ -2,10 +2,11 @@
 
 import asyncio
 import io
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from pypdf import PdfReader
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -311,6 +312,22 @@ async def pay(child: Child, invoice: Any, cents: int | None = None) -> Any:
         json={"wallet_id": child.wallet_id, "amount_cents": cents},
         headers=once(),
     )
+
+
+async def test_the_pdf_of_an_invoice_stays_the_same(school: School) -> None:
+    """Byte for byte, whoever asks and whenever, until money comes."""
+    child = await school.child()
+    invoice = await school.invoice(child, 12_00)
+    url = f"/v1/invoices/{invoice['id']}/pdf"
+
+    first = await child.parent.get(url)
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=5), tick=True):
+        again = await school.manager.get(url)
+        known = await child.parent.get(url, headers={"If-None-Match": first.headers["etag"]})
+
+    assert again.content == first.content
+    assert again.headers["etag"] == first.headers["etag"]
+    assert known.status_code == 304
 
 
 async def test_the_pdf_is_what_the_family_owes(school: School) -> None:

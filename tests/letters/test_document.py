@@ -255,7 +255,8 @@ def test_the_pdf_is_archival_and_accessible_and_tells_no_token() -> None:
     stream = pdf.root_object["/Metadata"].get_object()
     assert isinstance(stream, StreamObject)
     metadata = stream.get_data()
-    assert b"pdfuaid" in metadata
-    assert b"pdfaid" in metadata
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in metadata
+    assert b"<pdfaid:part>2</pdfaid:part>" in metadata
+    assert b"<pdfaid:conformance>A</pdfaid:conformance>" in metadata
     assert TOKEN.encode() not in metadata
     assert TOKEN not in repr(letter())

@@ -194,8 +194,8 @@ def test_groups_that_stay_open_are_found() -> None:
 
 def test_bytes_that_cp1252_leaves_undefined_keep_their_column() -> None:
     lines = records(paid())
-    lines[4] = put(lines[4], 48, b"\x80\x81\xe9")
-    assert read(lines).movements[0].counterparty_name.startswith("\x80\x81é")
+    lines[4] = put(lines[4], 50, b" \x80\x81 \xe9")
+    assert read(lines).movements[0].counterparty_name.startswith("Du \x80\x81 é")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ The standard names neither; what banks and the programs in between produce is to
 
 from typing import Final
 
+from itschool_api.banking.coda.charset import WINDOWS, charset_of
 from itschool_api.banking.coda.errors import CodaError
 
 WIDTH: Final = 128
 """Characters in a record (Febelfin CODA 2.6, 1)."""
 
-CHARSET: Final = "cp1252"
-
+# So many tell the character set.
+_MOST_RECORDS: Final = 1_000
 # What may stand behind the last record; the last one is what CP/M and DOS ended files with.
 _END_OF_FILE: Final = "\r\n\x1a"
 
@@ -20,7 +21,8 @@ _END_OF_FILE: Final = "\r\n\x1a"
 def records_of(data: bytes) -> tuple[list[str], bool]:
     """Cut a file into records of exactly 128 characters, and tell whether NULs became blanks.
 
-    UTF-8 is recognised by its records being 128 characters; everything else is read as cp1252.
+    UTF-8 is recognised by its records being 128 characters; everything else is read as cp1252, or
+    as CP850 where its letters make more sense so.
     A NUL fills columns in some old files, and no database takes one in a text.
 
     Raises:
@@ -34,19 +36,23 @@ def records_of(data: bytes) -> tuple[list[str], bool]:
     except UnicodeDecodeError:
         records = []
     if not _is_whole(records):
-        records = _cut_cp1252(data)
+        records = _cut_bytes(data)
         if not _is_whole(records):
             raise _wrong_length(records)
     return records, had_nul
 
 
 def encoded(records: list[str]) -> bytes:
-    """Join records with CRLF as cp1252, or as UTF-8 where a text needs more than cp1252 has."""
+    """Join records with CRLF as cp1252, or as UTF-8.
+
+    UTF-8 where a text needs more than cp1252 has, or would be taken for CP850.
+    """
     text = "\r\n".join([*records, ""])
     try:
-        return text.encode(CHARSET)
+        data = text.encode(WINDOWS)
     except UnicodeEncodeError:
         return text.encode("utf-8")
+    return data if charset_of(data) == WINDOWS else text.encode("utf-8")
 
 
 def _cut(text: str) -> list[str]:
@@ -70,20 +76,21 @@ def _is_whole(records: list[str]) -> bool:
     return set(map(len, records)) == {WIDTH}
 
 
-def _cut_cp1252(data: bytes) -> list[str]:
+def _cut_bytes(data: bytes) -> list[str]:
     """Cut as Latin-1, which is fastest and all that most records need, then mend the others."""
-    return [
-        record if record.isascii() else _mended(record) for record in _cut(data.decode("latin-1"))
-    ]
+    records = _cut(data.decode("latin-1"))
+    strange = [record for record in records if not record.isascii()]
+    charset = charset_of("\n".join(strange[:_MOST_RECORDS]).encode("latin-1"))
+    return [record if record.isascii() else _mended(record, charset) for record in records]
 
 
-def _mended(record: str) -> str:
-    """Read a record as cp1252 that was read as Latin-1.
+def _mended(record: str, charset: str) -> str:
+    """Read a record in its character set that was read as Latin-1.
 
     cp1252 leaves five bytes undefined; as the controls that they are in Latin-1 they are harmless.
     """
     try:
-        return record.encode("latin-1").decode(CHARSET)
+        return record.encode("latin-1").decode(charset)
     except UnicodeDecodeError:
         return record
 
