@@ -198,8 +198,15 @@ async def test_whom_nothing_names_is_told(year: Year) -> None:
             "student_id": forgotten,
             "name": "Noor Maes",
             "class_group": "3B",
+            "students": 1,
         },
-        {"kind": "class_empty", "student_id": None, "name": None, "class_group": "6A"},
+        {
+            "kind": "class_empty",
+            "student_id": None,
+            "name": None,
+            "class_group": "6A",
+            "students": 0,
+        },
     ]
 
 

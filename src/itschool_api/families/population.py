@@ -9,7 +9,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_, update
+from sqlalchemy import ARRAY, ColumnElement, Text, cast, delete, func, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import errors
@@ -111,9 +112,9 @@ class Population:
         return (await self._session.execute(query)).scalars().all()
 
     async def absent(
-        self, keys: Collection[str], ids: Collection[UUID], most: int
-    ) -> tuple[Sequence[Student], int]:
-        """Return the first of the active students beside these, and how many there are."""
+        self, year_id: UUID, keys: Collection[str], ids: Collection[UUID]
+    ) -> Sequence[Any]:
+        """Return the active students beside these by class of a year: how many, and the first."""
         conditions = (
             Student.school_id == self._school_id,
             Student.left_on.is_(None),
@@ -121,11 +122,31 @@ class Population:
             or_(Student.external_key.is_(None), Student.external_key != func.all(list(keys))),
             Student.id != func.all(list(ids)),
         )
-        count = select(func.count()).select_from(Student).where(*conditions)
-        query = select(Student).where(*conditions)
-        order = (Student.last_name, Student.first_name, Student.id)
-        found = (await self._session.execute(query.order_by(*order).limit(most))).scalars().all()
-        return found, (await self._session.execute(count)).scalar_one()
+        key = func.coalesce(Student.external_key, cast(Student.id, Text))
+        called = func.concat(Student.first_name, " ", Student.last_name, " (", key, ")")
+        names: ColumnElement[Any] = func.array_agg(
+            aggregate_order_by(called, Student.last_name, Student.first_name, Student.id),
+            type_=ARRAY(Text),
+        )
+        query = (
+            select(ClassGroup.name, func.count().label("count"), names[1:3].label("first"))
+            .select_from(Student)
+            .outerjoin(
+                Enrolment,
+                (Enrolment.school_id == Student.school_id)
+                & (Enrolment.student_id == Student.id)
+                & (Enrolment.school_year_id == year_id),
+            )
+            .outerjoin(
+                ClassGroup,
+                (ClassGroup.school_id == Enrolment.school_id)
+                & (ClassGroup.id == Enrolment.class_group_id),
+            )
+            .where(*conditions)
+            .group_by(ClassGroup.id, ClassGroup.name)
+            .order_by(ClassGroup.name.nulls_last())
+        )
+        return (await self._session.execute(query)).all()
 
     async def guardians(
         self, keys: Collection[str], ids: Collection[UUID], emails: Collection[str]

@@ -59,6 +59,8 @@ class Finding:
     kind: PromotionFindingKind
     student: Student | None
     old_class: str | None
+    students: int = 1
+    """How many it is of; a class that is empty has none."""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,8 @@ class Plan:
     made: list[str] = field(default_factory=list)
     unchanged: int = 0
     unnamed: int = 0
+    forgotten: dict[str | None, list[Student]] = field(default_factory=dict)
+    """Whom nothing names, by their class."""
     findings: list[Finding] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
@@ -112,9 +116,19 @@ def plan(form: NewPromotions, state: State) -> Plan:
     for student in state.students:
         order = own.get(student.id) or classes.get(student.old_class_id)
         _decide(student, order, state, made)
+    # By class: a form for one class would drown what is wrong with it in names of the others.
+    made.findings += [
+        Finding(
+            PromotionFindingKind.STUDENT_UNNAMED,
+            students[0] if len(students) == 1 else None,
+            old_class,
+            len(students),
+        )
+        for old_class, students in made.forgotten.items()
+    ]
     taken = {student.old_class_id for student in state.students}
     made.findings += [
-        Finding(PromotionFindingKind.CLASS_EMPTY, None, state.old_classes[class_id])
+        Finding(PromotionFindingKind.CLASS_EMPTY, None, state.old_classes[class_id], 0)
         for class_id in classes
         if class_id is not None and class_id not in taken
     ]
@@ -128,7 +142,7 @@ def _decide(student: Student, order: _Order | None, state: State, made: Plan) ->
         made.unchanged += 1
     elif order is None and student.new_class is None:
         made.unnamed += 1
-        _find(PromotionFindingKind.STUDENT_UNNAMED, student, state, made)
+        made.forgotten.setdefault(_old_class(student, state), []).append(student)
     elif order is None:
         made.unchanged += 1
     elif student.new_class is not None and not order.is_own:
@@ -144,8 +158,11 @@ def _decide(student: Student, order: _Order | None, state: State, made: Plan) ->
 
 
 def _find(kind: PromotionFindingKind, student: Student, state: State, made: Plan) -> None:
-    old_class = state.old_classes[student.old_class_id] if student.old_class_id else None
-    made.findings.append(Finding(kind, student, old_class))
+    made.findings.append(Finding(kind, student, _old_class(student, state)))
+
+
+def _old_class(student: Student, state: State) -> str | None:
+    return state.old_classes[student.old_class_id] if student.old_class_id else None
 
 
 def _class_orders(

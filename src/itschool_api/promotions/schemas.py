@@ -64,7 +64,7 @@ class PromotionFindingKind(StrEnum):
     """What deserves a look, and stops nothing."""
 
     STUDENT_UNNAMED = "student_unnamed"
-    """A student of the old year is said to go nowhere, and has no class in the new one."""
+    """Students of the old year are said to go nowhere, and have no class in the new one."""
     OTHER_CLASS = "other_class"
     """A student has another class in the new year already, and keeps it."""
     CLASS_EMPTY = "class_empty"
@@ -75,17 +75,18 @@ class PromotionFinding(Document):
     """Something that deserves a look, and stops nothing."""
 
     kind: PromotionFindingKind = Field(
-        description="`student_unnamed`: nothing says where this student of the old year goes; "
+        description="`student_unnamed`: nothing says where students of this class of the old year go; "
         "`other_class`: they have another class in the new year already, and keep it; "
         "`class_empty`: a class group that is named has nobody in it."
     )
-    student_id: UUID | None
+    student_id: UUID | None = Field(description="Null where it is of several, or of nobody.")
     name: str | None = Field(
         max_length=241, description="The student's name.", examples=["Noor Peeters"]
     )
     class_group: str | None = Field(
         max_length=120, description="The class of the old year.", examples=["3B"]
     )
+    students: int = Field(description="How many it is of.", examples=[1])
 
 
 class PromotedClassGroup(Document):

@@ -141,6 +141,7 @@ def _report(plan: Plan, old: SchoolYear, new: SchoolYear, *, preview: bool) -> P
                 student_id=each.student.id if each.student else None,
                 name=each.student.name if each.student else None,
                 class_group=each.old_class,
+                students=each.students,
             )
             for each in plan.findings[:MOST_FINDINGS]
         ],

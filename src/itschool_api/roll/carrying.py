@@ -9,7 +9,7 @@ from uuid import UUID
 from itschool_api.money import Cents, euros
 from itschool_api.references import Reference, formatted
 from itschool_api.roll.columns import MONEY, Column, Heading, Kind
-from itschool_api.roll.findings import Findings, shown
+from itschool_api.roll.findings import Findings, shown, told
 from itschool_api.roll.gathering import People
 from itschool_api.roll.reading import Roll
 from itschool_api.roll.state import Compartment, Known, NewOpening, NewReference, Plan, Wallet
@@ -29,7 +29,11 @@ class Claims:
         before, called = self._targets.setdefault(reference, (target, name))
         if before == target:
             return True
-        message = f"{formatted(Reference(reference))} pays {called} already, in this file."
+        message = told(
+            "{reference} pays {called} already, in this file.",
+            reference=formatted(Reference(reference)),
+            called=called,
+        )
         self._findings.error("reference-twice", message, kind=kind, row=row, heading=heading)
         return False
 
@@ -85,7 +89,11 @@ class _Carrier:
                 names = ", ".join(shown(each.name) for each in self._money.compartments)
                 self._findings.error(
                     "unknown-compartment",
-                    f"There is no compartment {shown(heading.compartment)}; there are {names}.",
+                    told(
+                        "There is no compartment {compartment!q}; there are {known}.",
+                        compartment=heading.compartment,
+                        known=names,
+                    ),
                     kind=Kind.ROLL,
                     heading=heading,
                 )
@@ -93,7 +101,9 @@ class _Carrier:
                 other = taken[heading.column, found.id]
                 self._findings.error(
                     "duplicate-column",
-                    f"This column and “{other}” are for the same compartment.",
+                    told(
+                        "This column and “{other}” are for the same compartment.", other=str(other)
+                    ),
                     kind=Kind.ROLL,
                     heading=heading,
                 )
@@ -137,9 +147,10 @@ class _Carrier:
             if before == cents:
                 self._plan.known_openings += 1
                 return
-            message = (
-                f"The wallet was opened with {euros(before)} €, now it is {euros(cents)} €: "
-                "what is booked stays."
+            message = told(
+                "The wallet was opened with {before} €, now it is {now} €: what is booked stays.",
+                before=euros(before),
+                now=euros(cents),
             )
             self._refuse("opening-balance-changed", message, row, heading)
             return
@@ -148,8 +159,10 @@ class _Carrier:
         floor = wallet.floor_cents if wallet else into.floor_cents
         after = Cents(cents + (wallet.balance_cents if wallet else 0))
         if cents < 0 and floor is not None and after < floor:
-            message = (
-                f"The balance would be {euros(after)} €, and may not fall below {euros(floor)} €."
+            message = told(
+                "The balance would be {balance} €, and may not fall below {floor} €.",
+                balance=euros(after),
+                floor=euros(floor),
             )
             self._refuse("below-floor", message, row, heading)
             return

@@ -14,7 +14,7 @@ from itschool_api.contract import BIGGEST_AMOUNT_CENTS
 from itschool_api.money import Cents, euros
 from itschool_api.roll.carrying import Claims, taken
 from itschool_api.roll.columns import NEEDED, Column, Heading, Kind
-from itschool_api.roll.findings import shown
+from itschool_api.roll.findings import shown, told
 from itschool_api.roll.reading import Roll, Row
 from itschool_api.roll.register import erased
 from itschool_api.roll.state import Family, Known, NewInvoice, Plan, Student
@@ -77,15 +77,20 @@ class _Carrier:
             if line.head != draft.first.head:
                 self._refuse(
                     "contradiction",
-                    f"Row {draft.first.row} has this reference too, with another family, number "
-                    "or day.",
+                    told(
+                        "Row {other} has this reference too, with another family, number or day.",
+                        other=draft.first.row,
+                    ),
                     row.number,
                     Column.REFERENCE,
                 )
             elif line.line in draft.lines:
                 self._findings.warning(
                     "duplicate-row",
-                    f"Row {draft.rows[draft.lines.index(line.line)]} says this already.",
+                    told(
+                        "Row {other} says this already.",
+                        other=draft.rows[draft.lines.index(line.line)],
+                    ),
                     kind=Kind.OPEN_INVOICES,
                     row=row.number,
                 )
@@ -130,7 +135,9 @@ class _Carrier:
         found = self._ids[column].get(key)
         if found is None:
             what = column.removesuffix("_key")
-            message = f"There is no {what} {shown(key)}, in this file or at the school."
+            message = told(
+                "There is no {what} {key!q}, in this file or at the school.", what=what, key=key
+            )
             self._refuse(f"unknown-{what}", message, row.number, column)
         elif found in self._erased:
             self._refuse("erased", erased(key), row.number, column)
@@ -152,11 +159,15 @@ class _Carrier:
         if not isinstance(issued_on, date) or not isinstance(due_on, date):
             return None
         if issued_on > self._known.today:
-            message = f"{issued_on} lies in the future."
+            message = told("{day} lies in the future.", day=issued_on)
             self._refuse("date-in-future", message, row.number, Column.ISSUED_ON)
             return None
         if due_on < issued_on:
-            message = f"It would be due on {due_on}, before it was issued on {issued_on}."
+            message = told(
+                "It would be due on {due_on}, before it was issued on {issued_on}.",
+                due_on=due_on,
+                issued_on=issued_on,
+            )
             self._refuse("due-before-issue", message, row.number, Column.DUE_ON)
             return None
         return issued_on, due_on
@@ -190,9 +201,11 @@ class _Carrier:
         elif (known.family_id, known.total_cents) == (family_id, invoice.total_cents):
             self._plan.known_invoices += 1
         else:
-            message = (
-                f"This reference pays an invoice of {euros(known.total_cents)} € already, and "
-                f"that stays; here it is {euros(invoice.total_cents)} €, or another family."
+            message = told(
+                "This reference pays an invoice of {before} € already, and that stays; here it is "
+                "{now} €, or another family.",
+                before=euros(known.total_cents),
+                now=euros(invoice.total_cents),
             )
             self._refuse("open-invoice-changed", message, row, Column.REFERENCE)
 

@@ -1,14 +1,20 @@
-"""What is found while a roll is read and planned: where, how bad, and what was expected. Pure."""
+"""What is found while a roll is read and planned: where, how bad, and what was expected. Pure.
 
+A message is made by `told`, so that what it names can be had apart, for apps that translate.
+"""
+
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from itschool_api.roll.columns import Heading, Kind
 
 MOST_FINDINGS: Final = 1_000
 _LONGEST_SHOWN: Final = 60
+_LONGEST_VALUE: Final = 300
 
 
 class Severity(StrEnum):
@@ -30,12 +36,42 @@ class Finding:
     """As the spreadsheet shows it: the heading is mostly row 1."""
     column: str | None
     """As the file calls it."""
+    values: Mapping[str, str | int]
+    """What the message names, by what it is."""
+
+
+class Message(str):
+    """A message in English, and the values in it."""
+
+    __slots__ = ("values",)
+    values: Mapping[str, str | int]
 
 
 def shown(value: object) -> str:
     """Quote what was read, at a length that a message can bear."""
     text = str(value)
     return f"“{text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + '…'}”"
+
+
+class _Quoting(string.Formatter):
+    """Quotes what is written `{name!q}`."""
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        return shown(value) if conversion == "q" else super().convert_field(value, conversion)
+
+
+def told(template: str, /, **values: object) -> Message:
+    """Return a message that names values: `told("{key!q} has left.", key=key)`."""
+    message = Message(_Quoting().vformat(template, (), values))
+    message.values = {name: _plain(value) for name, value in values.items()}
+    return message
+
+
+def _plain(value: object) -> str | int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    text = value.isoformat() if isinstance(value, date) else str(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
 @dataclass(slots=True)
@@ -82,10 +118,6 @@ class Findings:
         """Add what does not."""
         self._add(Severity.WARNING, code, message, kind, row, heading, sheet)
 
-    def more_warnings(self, count: int) -> None:
-        """Count warnings that are like those before, and that nobody would read."""
-        self.counts[Severity.WARNING] += count
-
     def first(self, most: int) -> list[Finding]:
         """Return findings for people: errors first, each by its place in the file."""
         found = []
@@ -112,7 +144,15 @@ class Findings:
             known: Mapping[tuple[Kind, Heading], str] = self.headings
             heading = known.get((kind or Kind.ROLL, heading), str(heading))
         self._kept[severity].append(
-            Finding(severity, code, message, sheet, row, heading and heading[:120])
+            Finding(
+                severity,
+                code,
+                message,
+                sheet,
+                row,
+                heading and heading[:120],
+                message.values if isinstance(message, Message) else {},
+            )
         )
 
 

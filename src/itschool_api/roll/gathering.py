@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from itschool_api.roll.cells import Value
 from itschool_api.roll.columns import MONEY, Column, Heading, Kind
-from itschool_api.roll.findings import Findings, shown
+from itschool_api.roll.findings import Findings, shown, told
 from itschool_api.roll.reading import Roll, Row
 
 _OF_STUDENT: Final = (
@@ -139,7 +139,7 @@ class _Gatherer:
         if known is not None:
             self._findings.warning(
                 "duplicate-row",
-                f"Row {known.row} says this already.",
+                told("Row {other} says this already.", other=known.row),
                 kind=Kind.ROLL,
                 row=row.number,
             )
@@ -209,8 +209,13 @@ class _Gatherer:
         elif value is not None and value != before:
             self._findings.error(
                 "contradiction",
-                f"{shown(value)} here, {shown(before)} in row {facts.rows[heading]}, "
-                f"both of {whom}.",
+                told(
+                    "{here!q} here, {there!q} in row {other}, both of {whom}.",
+                    here=value,
+                    there=before,
+                    other=facts.rows[heading],
+                    whom=whom,
+                ),
                 kind=Kind.ROLL,
                 row=row.number,
                 heading=heading,

@@ -13,10 +13,10 @@ from itschool_api.invoices import carrying as invoices
 from itschool_api.ledger import service as ledger
 from itschool_api.money import Cents
 from itschool_api.roll.columns import Column, Kind
-from itschool_api.roll.findings import MOST_FINDINGS
 from itschool_api.roll.gathering import People
 from itschool_api.roll.reading import Roll
 from itschool_api.roll.state import (
+    Absent,
     Compartment,
     Enrolment,
     Family,
@@ -52,13 +52,10 @@ async def read(
     family_keys = {*people.families, *_keys(roll, Column.FAMILY_KEY)}
     students = await population.students(student_keys, _ids(student_keys))
     student_ids = [each.id for each in students]
-    absent: list[Student] = []
-    absent_count = 0
+    absent: list[Absent] = []
     if Kind.ROLL in roll.headings:
-        found, absent_count = await population.absent(
-            [*people.students], _ids(people.students), MOST_FINDINGS
-        )
-        absent = [_student(each) for each in found]
+        found = await population.absent(year.id, [*people.students], _ids(people.students))
+        absent = [Absent(each.name, each.count, ", ".join(each.first)) for each in found]
     emails = {str(each.text(Column.EMAIL)) for each in people.guardians.values()}
     guardians = await population.guardians(people.guardians, _ids(people.guardians), emails)
     families = await population.families(family_keys, _ids(family_keys))
@@ -92,7 +89,6 @@ async def read(
             for each in guardianships
         },
         absent=absent,
-        absent_count=absent_count,
         money=await _money(session, school_id, roll, people, student_ids)
         if roll.carries_money
         else Money(),

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from itschool_api.roll.columns import Column
-from itschool_api.roll.findings import shown
+from itschool_api.roll.findings import told
 from itschool_api.roll.gathering import Facts, Guardianship, Membership, People
 from itschool_api.roll.reading import Roll
 from itschool_api.roll.register import Teller
@@ -128,8 +128,12 @@ class _Linker:
                 writes.unchanged += 1
                 self._tell.warn(
                     "guardianship-over",
-                    f"{known.guardian_name} could see this student until {known.ends_on}: "
-                    "that stays so. Change the guardianship itself to begin again.",
+                    told(
+                        "{guardian} could see this student until {ends_on}: that stays so. "
+                        "Change the guardianship itself to begin again.",
+                        guardian=known.guardian_name,
+                        ends_on=known.ends_on,
+                    ),
                     facts,
                     Column.GUARDIAN_KEY,
                 )
@@ -165,13 +169,18 @@ class _Linker:
             key = keys.get(ids[0])
             if key is None or ids in named or known.is_over(self._known.today):
                 continue
-            who = f"{known.guardian_name} (family {shown(known.family_name)})"
+            who = {"guardian": known.guardian_name, "family": known.family_name}
             facts = self._people.students[key]
             if self._end_missing:
                 self._plan.ended.append(known.id)
-                self._tell.warn("guardianship-ends", f"{who} sees this student no more.", facts)
+                message = told("{guardian} (family {family!q}) sees this student no more.", **who)
+                self._tell.warn("guardianship-ends", message, facts)
             else:
-                message = f"{who} is not in the file, and goes on seeing this student."
+                message = told(
+                    "{guardian} (family {family!q}) is not in the file, and goes on seeing this "
+                    "student.",
+                    **who,
+                )
                 self._tell.warn("guardianship-not-in-file", message, facts)
         self._missing_families(keys)
 
@@ -189,12 +198,15 @@ class _Linker:
                 self._plan.removed.append(known.id)
                 del self._shares[student_id][family_id]
                 self._shares_changed.add(student_id)
-                message = f"The student leaves the family {shown(known.family_name)}."
+                message = told(
+                    "The student leaves the family {family!q}.", family=known.family_name
+                )
                 self._tell.warn("family-left", message, facts)
             else:
-                message = (
-                    f"The family {shown(known.family_name)} is not in the file, and keeps its "
-                    f"share of {_per_cent(known.share_bp)} %."
+                message = told(
+                    "The family {family!q} is not in the file, and keeps its share of {share} %.",
+                    family=known.family_name,
+                    share=_per_cent(known.share_bp),
                 )
                 self._tell.warn("family-not-in-file", message, facts)
 
@@ -205,7 +217,10 @@ class _Linker:
             shares = self._shares.get(student_id) if student_id else None
             if not shares or (total := sum(shares.values())) == _ALL_BP:
                 continue
-            message = f"The shares of the student's families make {_per_cent(total)} %, not 100 %."
+            message = told(
+                "The shares of the student's families make {share} %, not 100 %.",
+                share=_per_cent(total),
+            )
             if total > _ALL_BP and student_id in self._shares_changed:
                 self._tell.refuse("shares-over-100", message, facts, Column.SHARE)
             else:

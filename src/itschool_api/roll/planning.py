@@ -11,13 +11,15 @@ from uuid import UUID
 
 from itschool_api.roll import carrying, debts, linking
 from itschool_api.roll.columns import Column, Kind
-from itschool_api.roll.findings import shown
+from itschool_api.roll.findings import shown, told
 from itschool_api.roll.gathering import Facts, People
 from itschool_api.roll.reading import Roll
 from itschool_api.roll.register import Register, Teller
 from itschool_api.roll.state import Family, Guardian, Known, Plan, Student, Writes
 
 _LONGEST_NAME: Final = 120
+# How many of those whom a file does not name are told by name.
+_NAMED: Final = 3
 
 # Attribute, column, and whether an empty cell empties it.
 _Fields = Sequence[tuple[str, Column, bool]]
@@ -107,8 +109,12 @@ class _Persons:
             ):
                 self._tell.warn(
                     "may-be-known",
-                    f"{other.name} is at the school without a key. If this is the same child, "
-                    f"write {other.id} as its key.",
+                    told(
+                        "{student} is at the school without a key. If this is the same child, "
+                        "write {id} as its key.",
+                        student=other.name,
+                        id=other.id,
+                    ),
                     facts,
                     Column.STUDENT_KEY,
                 )
@@ -118,7 +124,11 @@ class _Persons:
 
     def _known_student(self, key: str, facts: Facts, known: Student) -> None:
         if known.left_on is not None and known.left_on < self._known.today:
-            message = f"{known.name} left on {known.left_on}, and stays so."
+            message = told(
+                "{student} left on {left_on}, and stays so.",
+                student=known.name,
+                left_on=known.left_on,
+            )
             self._tell.warn("student-left", message, facts, Column.STUDENT_KEY)
         row = self._changed(facts, known, _STUDENT, self.plan.students)
         self._in_the_past(facts, row["birth_date"])
@@ -127,7 +137,7 @@ class _Persons:
 
     def _in_the_past(self, facts: Facts, birth_date: Any) -> None:
         if facts.says(Column.BIRTH_DATE) and birth_date and birth_date > self._known.today:
-            message = f"{birth_date} lies in the future."
+            message = told("{day} lies in the future.", day=birth_date)
             self._tell.refuse("date-in-future", message, facts, Column.BIRTH_DATE)
 
     # --- classes ----------------------------------------------------------------------------------
@@ -200,7 +210,10 @@ class _Persons:
         for key in people.keyed_by_email:
             facts = people.guardians[key]
             if (other := keyed.get(_person_of(facts))) is not None:
-                message = f"Another row gives this guardian the key {shown(other)}: write it here."
+                message = told(
+                    "Another row gives this guardian the key {other!q}: write it here.",
+                    other=other,
+                )
                 self._tell.refuse("two-keys", message, facts, Column.GUARDIAN_KEY)
 
     def _adopted(
@@ -243,7 +256,10 @@ class _Persons:
                 families = " and ".join(shown(family) for family in [*found.values()][:3])
                 self._tell.warn(
                     "two-addresses",
-                    f"This guardian is in families with different addresses: {families}.",
+                    told(
+                        "This guardian is in families with different addresses: {families}.",
+                        families=families,
+                    ),
                     self._people.guardians[key],
                     Column.GUARDIAN_KEY,
                 )
@@ -272,7 +288,7 @@ class _Persons:
             or self._known.language
         )
         if not values["name"]:
-            message = f"A new family needs a name, for {shown(key)} is on no letter."
+            message = told("A new family needs a name, for {family!q} is on no letter.", family=key)
             self._tell.refuse("missing-value", message, facts, Column.FAMILY_NAME)
             return
         family_id = self.plan.family_ids[key] = self._new_id()
@@ -286,15 +302,21 @@ class _Persons:
         return " - ".join(name for name in names if name)[:_LONGEST_NAME]
 
     def absent(self) -> None:
-        """Tell which students the file does not name; leaving is another operation."""
-        for student in self._known.absent:
+        """Tell how many of each class the file does not name; leaving is another operation.
+
+        By class: a file of one class would drown what is wrong with it in names of all the others.
+        """
+        for absent in self._known.absent:
             self._findings.warning(
                 "student-not-in-file",
-                f"{student.name} ({student.external_key or student.id}) is not in the file, "
-                "and stays.",
+                told(
+                    "Not in the file, and staying: {count} of class {class_group!q}, {names}.",
+                    class_group=absent.class_group or "-",
+                    count=absent.count,
+                    names=absent.first + (" …" if absent.count > _NAMED else ""),
+                ),
                 kind=Kind.ROLL,
             )
-        self._findings.more_warnings(self._known.absent_count - len(self._known.absent))
 
     def _begun(self, key: str, facts: Facts, fields: _Fields, whom: str) -> dict[str, Any] | None:
         """Return the row of somebody new, or nothing where a name is missing."""
@@ -334,7 +356,11 @@ class _Persons:
     ) -> None:
         after = f"{row['first_name']} {row['last_name']}"
         if after.casefold() != before.casefold():
-            message = f"{before} becomes {after}: is the key used for somebody else?"
+            message = told(
+                "{before} becomes {after}: is the key used for somebody else?",
+                before=before,
+                after=after,
+            )
             self._tell.warn("renamed", message, facts, column)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from itschool_api.roll import columns, csv_file, values, workbook
 from itschool_api.roll.cells import BadCell, Cell, Read, Value
 from itschool_api.roll.columns import MONEY, NEEDED, OF_INVOICES, Column, Heading, Kind
-from itschool_api.roll.findings import Findings, shown
+from itschool_api.roll.findings import Findings, told
 from itschool_api.roll.tables import Table
 
 _OF_ROLL: Final = frozenset({*columns.PEOPLE, *MONEY})
@@ -126,14 +126,18 @@ def _headings(
             message = f"This column is not known here, and not read.{hint}"
             findings.warning("unknown-column", message, kind=kind, row=number, heading=text)
         elif known in seen:
-            message = f"This column and “{seen[known]}” mean the same: {known}."
+            message = told(
+                "This column and “{other}” mean the same: {meaning}.",
+                other=seen[known],
+                meaning=str(known),
+            )
             findings.error("duplicate-column", message, kind=kind, row=number, heading=text)
         elif known is not None:
             seen[known] = text
             findings.headings[kind, known] = text
     roll.headings[kind] = frozenset(seen)
     for missing in sorted(NEEDED[kind] - {each.column for each in seen}):
-        message = f"There is no column “{missing}”."
+        message = told("There is no column “{missing}”.", missing=missing)
         findings.error("missing-column", message, kind=kind, row=number, heading=missing)
     return used
 
@@ -159,7 +163,7 @@ class _Reader:
             except BadCell as error:
                 broken.add(heading.column)
                 self._findings.error(
-                    error.code, str(error), kind=self._kind, row=number, heading=heading
+                    error.code, error.message, kind=self._kind, row=number, heading=heading
                 )
                 continue
             found[heading] = read.value
@@ -168,7 +172,10 @@ class _Reader:
         if beyond:
             self._findings.error(
                 "too-many-cells",
-                f"The row has more cells than there are headings, such as {shown(beyond[0])}.",
+                told(
+                    "The row has more cells than there are headings, such as {read!q}.",
+                    read=beyond[0],
+                ),
                 kind=self._kind,
                 row=number,
             )

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from itschool_api.roll.columns import Column, Heading, Kind
-from itschool_api.roll.findings import Findings, shown
+from itschool_api.roll.findings import Findings, told
 from itschool_api.roll.gathering import Facts
 from itschool_api.roll.state import Family, Guardian, Student
 
@@ -52,7 +52,11 @@ class Register:
         if known.is_erased:
             message = erased(key)
         elif known.id in self._taken:
-            message = f"{shown(key)} and {shown(self._taken[known.id])} are the same: use one key."
+            message = told(
+                "{key!q} and {other!q} are the same: use one key.",
+                key=key,
+                other=self._taken[known.id],
+            )
         else:
             self._taken[known.id] = key
             return True
@@ -63,7 +67,7 @@ class Register:
 
 def erased(key: str) -> str:
     """Say that somebody is not to be known any more."""
-    return f"{shown(key)} was erased on request: take the rows out, or give a new key."
+    return told("{key!q} was erased on request: take the rows out, or give a new key.", key=key)
 
 
 def _row(facts: Facts, heading: Heading | None) -> int:

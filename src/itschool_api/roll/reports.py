@@ -55,6 +55,7 @@ def report(roll: Roll, plan: Plan, year_id: UUID, file_sha256: str, *, preview: 
                 sheet=each.sheet,
                 row=each.row,
                 column=each.column,
+                values=dict(each.values),
             )
             for each in roll.findings.first(MOST_FINDINGS)
         ],

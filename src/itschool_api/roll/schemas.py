@@ -52,6 +52,12 @@ class RollFinding(Document):
     column: str | None = Field(
         max_length=120, description="As the file calls it.", examples=["Date de naissance"]
     )
+    values: dict[str, str | int] = Field(
+        default_factory=dict,
+        description="What the message names, for apps that say it in another language: with the "
+        "code, they tell the same.",
+        examples=[{"read": "31/02/2017"}],
+    )
 
 
 class RollReport(Document):

@@ -148,6 +148,16 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """Active students of one class whom the file does not name."""
+
+    class_group: str | None
+    count: int
+    first: str
+    """The names and keys of the first of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """The school as it stands, as far as a file speaks of it."""
 
@@ -164,9 +174,8 @@ class Known:
     """By student and family."""
     guardianships: Mapping[tuple[UUID, UUID, UUID], Guardianship] = field(default_factory=dict)
     """By student, guardian and family."""
-    absent: Sequence[Student] = ()
-    """The first of the active students that the file does not name."""
-    absent_count: int = 0
+    absent: Sequence[Absent] = ()
+    """The active students that the file does not name, by class."""
     money: Money = field(default_factory=Money)
 
 

@@ -25,7 +25,7 @@ from itschool_api.contract import (
 from itschool_api.money import Cents, InvalidAmount, parse_euros
 from itschool_api.roll.cells import BadCell, Cell, Number, Read, Unusable, unguarded
 from itschool_api.roll.columns import Column
-from itschool_api.roll.findings import shown
+from itschool_api.roll.findings import told
 
 _FIRST_DAY: Final = date(1900, 1, 1)
 _LAST_DAY: Final = date(2199, 12, 31)
@@ -81,7 +81,9 @@ def _checked(cell: Cell, kind: TypeAdapter[str], code: str, expected: str) -> Re
         # A pattern explains nothing to an office.
         is_pattern = first["type"] == "string_pattern_mismatch"
         reason = "" if is_pattern else f" ({first['msg']})"
-        raise BadCell(code, f"Read {shown(text)}; expected {expected}{reason}.") from error
+        raise BadCell(
+            code, told("Read {read!q}; expected {expected}.", read=text, expected=expected + reason)
+        ) from error
 
 
 def _text(cell: Cell) -> str:
@@ -110,7 +112,10 @@ def _key(cell: Cell) -> Read:
     if not cell.text.isdecimal():
         raise BadCell(
             "invalid-key",
-            f"Read the number {shown(cell.text)}; expected a key: format the column as text.",
+            told(
+                "Read the number {read!q}; expected a key: format the column as text.",
+                read=cell.text,
+            ),
         )
     return Read(found.value, ("number-for-text", _LOST_ZEROS))
 
@@ -128,7 +133,10 @@ def _email(cell: Cell) -> Read:
     meant = difflib.get_close_matches(domain, _PROVIDERS, n=1, cutoff=0.88)
     if not meant:
         return found
-    return Read(found.value, ("email-typo", f"Is {shown(domain)} meant to be {shown(meant[0])}?"))
+    return Read(
+        found.value,
+        ("email-typo", told("Is {read!q} meant to be {meant!q}?", read=domain, meant=meant[0])),
+    )
 
 
 def _phone(cell: Cell) -> Read:
@@ -136,15 +144,18 @@ def _phone(cell: Cell) -> Read:
     if isinstance(cell, Number):
         text = cell.text
         if not text.isdecimal():
-            raise BadCell("invalid-phone", f"Read the number {shown(text)}; expected a phone's.")
+            raise BadCell(
+                "invalid-phone", told("Read the number {read!q}; expected a phone's.", read=text)
+            )
         if len(text) in _NATIONAL_DIGITS:
             text = f"0{text}"
         elif text.startswith("32") and len(text) - 2 in _NATIONAL_DIGITS:
             text = f"+{text}"
         _checked(text, _PHONE, "invalid-phone", "a phone number: format the column as text")
-        message = (
-            f"The cell is the number {shown(cell.text)}; read as {shown(text)}. "
-            "Format the column as text."
+        message = told(
+            "The cell is the number {number!q}; read as {read!q}. Format the column as text.",
+            number=cell.text,
+            read=text,
         )
         return Read(text, ("number-for-text", message))
     return _checked(cell, _PHONE, "invalid-phone", "digits, with + / . - ( ) and blanks")
@@ -154,7 +165,9 @@ def _postal_code(cell: Cell) -> Read:
     found = _short_text(cell)
     least = 4
     if isinstance(cell, Number) and len(cell.text) < least:
-        message = f"The cell is the number {shown(cell.text)}: zeros before it may be lost."
+        message = told(
+            "The cell is the number {read!q}: zeros before it may be lost.", read=cell.text
+        )
         return Read(found.value, ("number-for-text", message))
     return found
 
@@ -164,7 +177,9 @@ def _language(cell: Cell) -> Read:
     plain = unicodedata.normalize("NFKD", text.casefold())
     known = _LANGUAGES.get("".join(each for each in plain if not unicodedata.combining(each)))
     if known is None:
-        raise BadCell("invalid-language", f"Read {shown(text)}; expected fr, nl, de or en.")
+        raise BadCell(
+            "invalid-language", told("Read {read!q}; expected fr, nl, de or en.", read=text)
+        )
     return Read(known)
 
 
@@ -176,7 +191,7 @@ def _yes_or_no(cell: Cell) -> Read:
         return Read(True)
     if text in _NO:
         return Read(False)
-    raise BadCell("not-yes-or-no", f"Read {shown(text)}; expected yes or no.")
+    raise BadCell("not-yes-or-no", told("Read {read!q}; expected yes or no.", read=text))
 
 
 def _day(cell: Cell) -> Read:
@@ -185,10 +200,13 @@ def _day(cell: Cell) -> Read:
     if day is None:
         raise BadCell(
             "invalid-date",
-            f"Read {shown(_text(cell))}; expected a day, YYYY-MM-DD or DD/MM/YYYY.",
+            told("Read {read!q}; expected a day, YYYY-MM-DD or DD/MM/YYYY.", read=_text(cell)),
         )
     if not _FIRST_DAY <= day <= _LAST_DAY:
-        raise BadCell("invalid-date", f"Read {day}; expected a day from {_FIRST_DAY}.")
+        raise BadCell(
+            "invalid-date",
+            told("Read {read}; expected a day from {first}.", read=day, first=_FIRST_DAY),
+        )
     return Read(day)
 
 
@@ -210,7 +228,9 @@ def _share(cell: Cell) -> Read:
     if not 0 <= share_bp <= _FULL_SHARE_BP:
         raise BadCell(
             "invalid-share",
-            f"Read {shown(text)}; expected per cent, 0 to 100, with at most two decimals.",
+            told(
+                "Read {read!q}; expected per cent, 0 to 100, with at most two decimals.", read=text
+            ),
         )
     return Read(share_bp)
 
@@ -225,10 +245,13 @@ def _amount(cell: Cell) -> Read:
         cents = parse_euros(_BLANKS.sub("", text).replace(",", "."))
     except InvalidAmount as error:
         raise BadCell(
-            "invalid-amount", f"Read {shown(text)}; expected an amount in euro such as 12,50."
+            "invalid-amount",
+            told("Read {read!q}; expected an amount in euro such as 12,50.", read=text),
         ) from error
     if abs(cents) > BIGGEST_AMOUNT_CENTS:
-        raise BadCell("invalid-amount", f"Read {shown(text)}: that is more than can be booked.")
+        raise BadCell(
+            "invalid-amount", told("Read {read!q}: that is more than can be booked.", read=text)
+        )
     return Read(cents)
 
 
@@ -236,7 +259,8 @@ def _owed(cell: Cell) -> Read:
     found = _amount(cell)
     if not isinstance(found.value, int) or found.value <= Cents(0):
         raise BadCell(
-            "invalid-amount", f"Read {shown(_text(cell))}; expected what remains, more than 0."
+            "invalid-amount",
+            told("Read {read!q}; expected what remains, more than 0.", read=_text(cell)),
         )
     return found
 
@@ -247,15 +271,22 @@ def _reference(cell: Cell) -> Read:
     doubt = None
     if isinstance(cell, Number) and text.isdecimal() and len(text) < references.DIGITS:
         text = text.zfill(references.DIGITS)
-        message = f"The cell is the number {shown(cell.text)}; read as {shown(text)}."
+        message = told(
+            "The cell is the number {number!q}; read as {read!q}.", number=cell.text, read=text
+        )
         doubt = ("number-for-text", message)
     try:
         return Read(references.normalise(text), doubt)
     except references.InvalidReference as error:
         raise BadCell(
             "invalid-reference",
-            f"{shown(text)} is no structured reference, {error.flaw.value.replace('-', ' ')}: "
-            f"read {shown(error.read)}, expected {error.expected}.",
+            told(
+                "{reference!q} is no structured reference, {flaw}: read {read!q}, expected {expected}.",
+                reference=text,
+                flaw=error.flaw.value.replace("-", " "),
+                read=error.read,
+                expected=error.expected,
+            ),
         ) from error
 
 
