@@ -20,6 +20,7 @@ from itschool_api import (
     docs,
     errors,
     health,
+    metrics,
     middleware,
     openapi,
     pagination,
@@ -45,6 +46,7 @@ from itschool_api.database import create_engine, create_sessions
 from itschool_api.enrolments import endpoints as enrolments_endpoints
 from itschool_api.events import endpoints as events_endpoints
 from itschool_api.families import endpoints as families_endpoints
+from itschool_api.instruments import Instruments
 from itschool_api.invoices import endpoints as invoices_endpoints
 from itschool_api.letters import endpoints as letters_endpoints
 from itschool_api.members import endpoints as members_endpoints
@@ -162,7 +164,13 @@ def create_app(
         tokens.derived_key(settings.secret_key.get_secret_value(), "cursors")
     )
     app.add_middleware(preconditions.ConditionalAnswers)
-    app.add_middleware(middleware.RequestContext, origins=frozenset(settings.cors_origins))
+    app.state.instruments = Instruments()
+    app.add_middleware(
+        middleware.RequestContext,
+        origins=frozenset(settings.cors_origins),
+        # Nobody reads what is counted without a token, so it is not.
+        instruments=app.state.instruments if settings.metrics_token else None,
+    )
     errors.install(app)
     _tell_which_methods(app)
     _answer_database_troubles(app)
@@ -171,6 +179,7 @@ def create_app(
         app.include_router(router, dependencies=[known_alone])
     app.include_router(docs.router)
     app.include_router(problems.router)
+    app.include_router(metrics.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app
 

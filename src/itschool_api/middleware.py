@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 
 from itschool_api import deprecation, errors, languages, logs
 from itschool_api.auth.throttle import Quota
+from itschool_api.instruments import Instruments
 
 _log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -57,9 +58,15 @@ class RequestContext:
     through several systems.
     """
 
-    def __init__(self, app: ASGIApp, origins: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        origins: frozenset[str] = frozenset(),
+        instruments: Instruments | None = None,
+    ) -> None:
         self._app = app
         self._origins = origins
+        self._instruments = instruments
         self._endings = deprecation.Endings()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,6 +99,7 @@ class RequestContext:
                 headers.update(self._endings.headers(scope))
             await send(message)
 
+        self._begin()
         app = self._app
         if self._is_preflight(scope, asked):
             app = Response(status_code=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
@@ -113,14 +121,26 @@ class RequestContext:
             # The answer says nothing but the request's id (OWASP ASVS 5.0, 16.5.1).
             await errors.response(errors.InternalError())(scope, receive, send_on)
         finally:
-            _log.info(
-                "request.done",
-                method=scope["method"],
-                # The route's template, not the path: ids of children stay out of the logs.
-                route=getattr(scope.get("route"), "path", None),
-                status=status,
-                milliseconds=round((time.perf_counter() - started) * 1000, 1),
-            )
+            self._end(scope, status, time.perf_counter() - started)
+
+    def _begin(self) -> None:
+        if self._instruments:
+            self._instruments.in_flight.inc()
+
+    def _end(self, scope: Scope, status: int, seconds: float) -> None:
+        """Log a request that is over, and count it."""
+        # The route's template, not the path: ids of children stay out of the logs.
+        route = getattr(scope.get("route"), "path", None)
+        if self._instruments:
+            self._instruments.in_flight.dec()
+            self._instruments.request(scope["method"], route, status, seconds)
+        _log.info(
+            "request.done",
+            method=scope["method"],
+            route=route,
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+        )
 
     def _shared(self, asked: Headers) -> dict[str, str]:
         """Return the headers that let the asking page read the answer, if its origin is listed."""

@@ -132,6 +132,10 @@ class Settings(DatabaseSettings):
     secret_key: Annotated[SecretStr, AfterValidator(_strong)] = Field(
         description="Key from which all others are derived; at least 32 random characters."
     )
+    metrics_token: Annotated[SecretStr, AfterValidator(_strong)] | None = Field(
+        None,
+        description="Bearer token for `/metrics`; at least 32 random characters. Empty: no metrics.",
+    )
     environment: Literal["development", "production"] = Field(
         "production", description="`development` allows the embedded PostgreSQL."
     )

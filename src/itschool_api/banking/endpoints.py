@@ -1,5 +1,6 @@
 """HTTP: the bank's files, and what became of their movements."""
 
+import time
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Annotated
@@ -107,9 +108,15 @@ async def import_bank_statement(
             )
             await turn.enter_async_context(state.importing)
         turn.enter_context(collector.paused())
+        began = time.perf_counter()
         imported = await service.import_file(
             session, state.storage, caller, upload.content, preview=preview
         )
+    state.instruments.bank_file(
+        created=imported.created,
+        movements=imported.movements,
+        seconds=time.perf_counter() - began,
+    )
     if not imported.created:
         trail.forget(session)
     return Response(

@@ -43,10 +43,11 @@ class TooManyStatements(errors.TooLarge):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What came of a file: its report as bytes, and whether the books changed."""
+    """What came of a file: its report as bytes, whether the books changed, by how many movements."""
 
     report: bytes
     created: bool
+    movements: int = 0
 
 
 async def import_file(
@@ -107,7 +108,7 @@ async def import_file(
         suspense=report.suspense.count,
         ignored=report.ignored.count,
     )
-    return Imported(text.encode(), created=True)
+    return Imported(text.encode(), created=True, movements=report.transactions.count)
 
 
 async def _keep(
