@@ -10,7 +10,7 @@ EXAMPLES ?= 200
 SEED ?= 1
 RELEASED ?= openapi/released.json
 
-.PHONY: help demo test fuzz bench check format lint types layers migrations contract breaks openapi clients lock clean
+.PHONY: help demo test fuzz bench faults check format lint types layers migrations contract breaks openapi clients lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -26,6 +26,9 @@ fuzz: $(VENV)/.dev ## Attack every operation; EXAMPLES=… of each, SEED=… for
 
 bench: $(VENV)/.dev ## Measure what is promised; ARGS=… for one, see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+faults: $(VENV)/.dev ## Kill the server and PostgreSQL in the midst of imports; ARGS='--movements 20000'
+	@$(BIN)/python -m faults $(ARGS)
 
 check: format lint types layers migrations contract breaks openapi clients test fuzz ## All that CI checks
 

@@ -7,6 +7,7 @@ import asyncio
 import io
 import logging
 import os
+import random
 import secrets
 import shutil
 import ssl
@@ -71,20 +72,21 @@ def pytest_configure(config: pytest.Config) -> None:
     schema.upgrade(_url(_TEMPLATE).render_as_string(hide_password=False))
 
 
-class _OneDemonstration(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Deal tests out one by one, but those of the demonstration to one process, in their order.
+class _OneInstallation(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Deal tests out one by one, but what shares an installation to one process, in their order.
 
     `--dist loadgroup` was for this; with pytest 9.2 it silently groups nothing
     (pytest-xdist issue 1386).
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "demo" if nodeid.startswith("tests/demo/") else nodeid
+        folder = nodeid.split("/")[1]
+        return folder if folder in {"demo", "faults"} else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    return _OneDemonstration(config, log)
+    return _OneInstallation(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -190,6 +192,14 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     found = Watch(beginning_of_a_window())
     monkeypatch.setattr(clock, "now", lambda: found.at)
     return found
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Return other chances each time; a test that fails shows the seed, ITSCHOOL_SEED repeats it."""
+    seed = int(os.environ.get("ITSCHOOL_SEED") or secrets.randbelow(10**6))
+    print(f"ITSCHOOL_SEED={seed}")  # noqa: T201 - pytest shows it where it matters
+    return random.Random(seed)
 
 
 @pytest.fixture

@@ -1,0 +1,50 @@
+"""Look at the server's transactions from outside, so that a kill comes when it should."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+
+_LOOK_EVERY_SECONDS: Final = 0.002
+_WRITING: Final = """
+    SELECT a.backend_xid::text::xid8 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.relation = $1::text::regclass AND l.mode = 'RowExclusiveLock'
+      AND a.application_name = 'itschool-api' AND a.backend_xid IS NOT NULL LIMIT 1
+"""
+
+
+class Missed(Exception):
+    """What was waited for came and went unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A connection of one's own to the database that is looked at."""
+
+    owner: asyncpg.Connection
+
+    async def writing(self, table: str, until: "asyncio.Task[Any]") -> str:
+        """Wait for a transaction that writes into `table`; return its number.
+
+        Raises `Missed` where `until` is done before.
+        """
+        while not until.done():
+            found = await self.owner.fetchval(_WRITING, table)
+            if found is not None:
+                return str(found)
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        raise Missed
+
+    async def backend(self, transaction: str) -> int | None:
+        """Return the process that serves a transaction, if it has not ended."""
+        query = "SELECT pid FROM pg_stat_activity WHERE backend_xid::text = $1"
+        return await self.owner.fetchval(query, transaction)  # type: ignore[no-any-return]
+
+    async def end(self, transaction: str) -> str:
+        """Wait until a transaction has ended; return `committed` or `aborted`."""
+        query = "SELECT pg_xact_status($1::text::xid8)"
+        while True:
+            status = str(await self.owner.fetchval(query, transaction))
+            if status != "in progress":
+                return status
