@@ -10,7 +10,7 @@ EXAMPLES ?= 200
 SEED ?= 1
 RELEASED ?= openapi/released.json
 
-.PHONY: help demo test fuzz bench faults check format lint types layers migrations contract breaks openapi clients lock clean
+.PHONY: help demo test fuzz bench faults check format lint types layers migrations contract breaks openapi clients app spa lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -30,7 +30,7 @@ bench: $(VENV)/.dev ## Measure what is promised; ARGS=… for one, see benchmark
 faults: $(VENV)/.dev ## Kill the server and PostgreSQL in the midst of imports; ARGS='--movements 20000'
 	@$(BIN)/python -m faults $(ARGS)
 
-check: format lint types layers migrations contract breaks openapi clients test fuzz ## All that CI checks
+check: format lint types layers migrations contract breaks openapi clients spa test fuzz ## All that CI checks
 
 format: $(VENV)/.dev ## Check the formatting
 	@$(BIN)/ruff format --check --quiet .
@@ -62,6 +62,12 @@ openapi: openapi/node_modules/.installed ## Lint openapi/openapi.json with Spect
 clients: openapi/clients/node_modules/.installed $(VENV)/clients/.installed ## Generate clients from the document, and compile them
 	@node openapi/clients/check.mjs openapi/openapi.json $(VENV)/clients/bin
 
+app: examples/spa/node_modules/.installed ## Serve the example web app, beside `make demo`, on http://127.0.0.1:5173
+	@cd examples/spa && ITSCHOOL_URL=http://127.0.0.1:$(PORT) PORT=5173 npm start --silent
+
+spa: examples/spa/node_modules/.installed $(VENV)/.app ## Do what a parent does with the example web app, in headless Chromium
+	@cd examples/spa && npm test --silent
+
 lock: $(VENV)/.uv ## Pin all dependencies anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/app.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -c requirements/app.lock -o requirements/dev.lock
@@ -82,7 +88,7 @@ $(VENV)/clients/.installed: $(VENV)/.uv requirements/clients.lock
 	@touch $@
 
 clean: ## Remove the environment and the demonstration's data
-	@rm -rf $(VENV) .demo openapi/node_modules openapi/clients/node_modules
+	@rm -rf $(VENV) .demo openapi/node_modules openapi/clients/node_modules examples/spa/node_modules
 
 $(VENV)/.uv: requirements/bootstrap.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

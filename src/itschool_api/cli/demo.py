@@ -39,6 +39,7 @@ _GRACE_SECONDS = 5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # The caller's own database and settings have no say here.
 _NOT_OURS = ("DATABASE_", "ITSCHOOL_", "PG")
+_EXAMPLE = Path("examples/spa/package.json")
 _log = structlog.get_logger(__name__)
 
 
@@ -287,12 +288,14 @@ def _login(login: Login) -> dict[str, str]:
 
 def _print(url: str, api_key: str, folder: Folder) -> None:
     file = shlex.quote(str(folder.next_file))
+    # Only a checkout has it.
+    app = "\n  Web app         make app   (in another terminal; needs Node.js)" * _EXAMPLE.exists()
     typer.echo(f"""
 The demonstration runs; Ctrl-C ends it. Its data stay in {folder.path}.
 
   API             {url}
   Documentation   {url}/docs
-  Mailbox         {url}/demo/mails   (all e-mails stay here)
+  Mailbox         {url}/demo/mails   (all e-mails stay here){app}
 
   Parent          {PARENT.user_name} / {PARENT.password}   (two children, 2 invoices to pay)
   Teacher         {TEACHER.user_name} / {TEACHER.password}
