@@ -32,7 +32,7 @@ USER itschool
 WORKDIR /var/lib/itschool
 VOLUME /var/lib/itschool
 EXPOSE 8000
-# For the API; a worker serves nothing: start it with --no-healthcheck.
+# For the API; a worker serves nothing: start it with --no-healthcheck (compose.yaml does).
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
   CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]
 ENTRYPOINT ["itschool"]
