@@ -26,8 +26,29 @@ KEPT: Final = "the import had been committed"
 _STAGES: Final = ("bank_transactions", "transfers", "allocations", "audit_events", "audit_events")
 _PATIENCE_SECONDS: Final = 60
 _ONE_BACKEND_EVERY: Final = 4
+_AFTER_COMMIT_EVERY: Final = 3
 _CENTS: Final = Cents(1_00)
 _DONOR: Final = coda.Counterparty("BE71096123456769", "EUR", "GKCCBEBB", "AN PEETERS")
+
+
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """Whom to kill, and when."""
+
+    one_backend: bool
+    after_commit: bool
+    stage: str
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Crash:
+    """What was killed, what was answered, and what was strange about it."""
+
+    file: Posted
+    one_backend: bool
+    answer: httpx2.Response
+    wrong: list[str]
 
 
 @dataclass(slots=True)
@@ -124,17 +145,29 @@ async def kill_below(place: Place, url: str, size: Size, chance: random.Random) 
         for _ in range(size.crashes):
             await office.prepare(size.allocations)
             before = len(office.acknowledged)
-            one = (outcome.counts.total() + 1) % _ONE_BACKEND_EVERY == 0
-            file, wrong = await _crash(scene, url, office, chance, one_backend=one)
+            turn = outcome.counts.total() + 1
+            aim = _Aim(
+                one_backend=turn % _ONE_BACKEND_EVERY == 0,
+                after_commit=turn % _AFTER_COMMIT_EVERY == 0,
+                stage=chance.choice(_STAGES),
+                wait_seconds=chance.uniform(0, size.movements / 400_000),
+            )
+            crash = await _crash(scene, url, office, aim)
+            file, answer, wrong = crash.file, crash.answer, crash.wrong
             was_there = await scene.is_there(file)
             wrong += await scene.parts_of(file)
-            wrong += (await posted_again(url, file, was_there))[0]
+            if answer.status_code == httpx2.codes.CREATED and not was_there:
+                wrong.append("an acknowledged import is lost")
+            found, again = await posted_again(url, file, was_there)
+            wrong += found
+            if answer.status_code == httpx2.codes.CREATED and answer.content != again:
+                wrong.append("another answer than the one before the crash")
             outcome.acknowledged += len(office.acknowledged) - before
             wrong += await office.wrong()
             wrong += await scene.wrong_with(file.school.id)
             wrong += await scene.wrong_with(office.school.id)
             await scene.count(file)
-            whom = "one backend" if one else "all processes"
+            whom = "one backend" if crash.one_backend else "all processes"
             noted(outcome, f"{whom} killed, {KEPT if was_there else LOST}", wrong)
     await scene.owner.close()
     return outcome
@@ -150,19 +183,19 @@ async def _office(scene: Scene, url: str) -> AsyncIterator[_Office]:
         yield _Office(school, client)
 
 
-async def _crash(
-    scene: Scene, url: str, office: _Office, chance: random.Random, *, one_backend: bool
-) -> tuple[Posted, list[str]]:
-    """Kill in the midst of an import; return its file, and which answers were no 5xx problem."""
+async def _crash(scene: Scene, url: str, office: _Office, aim: _Aim) -> _Crash:
+    """Kill in the midst of an import, start again, and wait until the API serves."""
     file = await scene.next_file()
     watch = Watch(scene.owner)
-    whole = scene.size.movements / 100_000
-    working = asyncio.create_task(office.work(whole / 10))
+    working = asyncio.create_task(office.work(scene.size.movements / 1_000_000))
     await office.begun.wait()
     posting = asyncio.create_task(post(url, file))
-    transaction = await watch.writing(chance.choice(_STAGES), posting)
-    await asyncio.sleep(chance.uniform(0, whole))
-    backend = await watch.backend(transaction) if one_backend else None
+    transaction = await watch.writing(aim.stage, posting)
+    if aim.after_commit:
+        await watch.end(transaction)
+    else:
+        await asyncio.sleep(aim.wait_seconds)
+    backend = await watch.backend(transaction) if aim.one_backend else None
     await asyncio.to_thread(_kill_postgres, scene.place, backend)
     answer = await posting
     await working
@@ -170,7 +203,8 @@ async def _crash(
         await asyncio.to_thread(embedded.start, scene.place.folder / "postgres")
     scene.owner = await _reconnected(scene.place)
     wrong = [] if _is_well(answer) else [f"answered {answer.status_code}: {answer.text[:200]}"]
-    return file, [*wrong, *await _recovered(url, file.school)]
+    wrong += await _recovered(url, file.school)
+    return _Crash(file, backend is not None, answer, wrong)
 
 
 def _is_well(answer: httpx2.Response) -> bool:

@@ -7,10 +7,14 @@ from typing import Any, Final
 import asyncpg
 
 _LOOK_EVERY_SECONDS: Final = 0.002
+# Only an import writes statements; other requests write into the other tables meanwhile.
 _WRITING: Final = """
-    SELECT a.backend_xid::text::xid8 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-    WHERE l.relation = $1::text::regclass AND l.mode = 'RowExclusiveLock'
-      AND a.application_name = 'itschool-api' AND a.backend_xid IS NOT NULL LIMIT 1
+    SELECT a.backend_xid::text::xid8
+    FROM pg_stat_activity a
+    JOIN pg_locks s ON s.pid = a.pid AND s.relation = 'bank_statements'::regclass
+    JOIN pg_locks l ON l.pid = a.pid AND l.relation = $1::text::regclass
+    WHERE s.mode = 'RowExclusiveLock' AND l.mode = 'RowExclusiveLock'
+      AND a.backend_xid IS NOT NULL LIMIT 1
 """
 
 
@@ -25,7 +29,7 @@ class Watch:
     owner: asyncpg.Connection
 
     async def writing(self, table: str, until: "asyncio.Task[Any]") -> str:
-        """Wait for a transaction that writes into `table`; return its number.
+        """Wait for an import that writes into `table`; return its transaction's number.
 
         Raises `Missed` where `until` is done before.
         """
