@@ -123,7 +123,19 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         },
     )
     event.listen(engine.sync_engine, "first_connect", partial(_find_nodes, engine))
+    event.listen(engine.sync_engine, "connect", _never_wait_for_the_dead)
     return engine
+
+
+def _never_wait_for_the_dead(connection: Any, _: object) -> None:
+    """Let go of a statement with very many rows whose connection is lost.
+
+    asyncpg 0.32 pauses when the socket is full, and nobody tells it that the socket is gone: an
+    import would hang for ever, and with it all imports after it.
+    """
+    connection.driver_connection.add_termination_listener(
+        lambda lost: lost._protocol.resume_writing()  # noqa: SLF001 - there is no other way in
+    )
 
 
 def _find_nodes(engine: AsyncEngine, connection: Any, _: object) -> None:
