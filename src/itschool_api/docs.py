@@ -1,11 +1,14 @@
-"""The readable face of the contract: `/docs`, from this origin alone and under a strict policy."""
+"""The readable faces of the contract, from this origin alone and under a strict policy.
+
+`/docs` is to try things, `/reference` to read.
+"""
 
 from importlib.resources import files
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
-from itschool_api import errors
+from itschool_api import errors, openapi, reference
 
 router = APIRouter(include_in_schema=False)
 
@@ -14,11 +17,16 @@ _MEDIA_TYPES: Final = {
     "swagger-ui-bundle.js": "text/javascript",
     "docs.js": "text/javascript",
     "swagger-ui.css": "text/css",
+    "reference.css": "text/css",
 }
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    # Swagger UI sets styles on elements.
-    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    "style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+# It has no scripts at all.
+_REFERENCE_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'"
 )
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -42,6 +50,18 @@ _PAGE: Final = """<!doctype html>
 async def read_docs() -> Response:
     """Return the page."""
     return Response(_PAGE, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+
+
+@router.get("/reference")
+async def read_reference(request: Request) -> Response:
+    """Return the whole document as a page to read."""
+    page = getattr(request.app.state, "reference", None)
+    if page is None:
+        page = reference.page(openapi.document(request.app)).encode()
+        request.app.state.reference = page
+    return Response(
+        page, media_type="text/html", headers={"Content-Security-Policy": _REFERENCE_POLICY}
+    )
 
 
 @router.get("/docs/{name}")

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { installedBrowser, isAccessible, shot, start, watchedPage } from "./demo.mjs";
+import { testDocumentation } from "./documentation.mjs";
 
 if (!installedBrowser()) {
   console.log("SKIPPED: no Chromium or Chrome here; CHROMIUM=… names one. On Debian: apt-get install chromium");
@@ -200,6 +201,8 @@ test("a login token from an e-mail lets somebody in who has no password", async 
 });
 
 test("nothing was asked of another origin, and nothing was forbidden", async () => isClean());
+
+testDocumentation(() => demo);
 
 /** Return the token of the newest mail, once it is there. */
 async function mailedToken() {

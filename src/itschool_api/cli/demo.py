@@ -294,7 +294,7 @@ def _print(url: str, api_key: str, folder: Folder) -> None:
 The demonstration runs; Ctrl-C ends it. Its data stay in {folder.path}.
 
   API             {url}
-  Documentation   {url}/docs
+  Documentation   {url}/docs   (to read: {url}/reference)
   Mailbox         {url}/demo/mails   (all e-mails stay here){app}
 
   Parent          {PARENT.user_name} / {PARENT.password}   (two children, 2 invoices to pay)
