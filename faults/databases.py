@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +15,7 @@ import psutil
 from benchmarks import world
 from benchmarks.place import Place
 from faults.scene import Outcome, Posted, Scene, Size, noted, post, posted_again
-from faults.watch import Watch
+from faults.watch import Missed, Watch
 from itschool_api import embedded
 from itschool_api.banking import coda
 from itschool_api.banking.coda.builders import transfer
@@ -190,12 +190,15 @@ async def _crash(scene: Scene, url: str, office: _Office, aim: _Aim) -> _Crash:
     working = asyncio.create_task(office.work(scene.size.movements / 1_000_000))
     await office.begun.wait()
     posting = asyncio.create_task(post(url, file))
-    transaction = await watch.writing(aim.stage, posting)
-    if aim.after_commit:
-        await watch.end(transaction)
-    else:
-        await asyncio.sleep(aim.wait_seconds)
-    backend = await watch.backend(transaction) if aim.one_backend else None
+    backend = None
+    # What is over too soon to be seen has been acknowledged, and that is to be looked for as well.
+    with suppress(Missed):
+        transaction = await watch.writing(aim.stage, posting.done)
+        if aim.after_commit:
+            await watch.end(transaction)
+        else:
+            await asyncio.sleep(aim.wait_seconds)
+        backend = await watch.backend(transaction) if aim.one_backend else None
     await asyncio.to_thread(_kill_postgres, scene.place, backend)
     answer = await posting
     await working

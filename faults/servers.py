@@ -82,30 +82,25 @@ async def kill_one(scene: Scene, api: Served, wanted: str, chance: random.Random
     watch = Watch(scene.owner)
     async with holding(api.url) as between:
         posting = asyncio.create_task(post(between.url, file))
-        if wanted is BEFORE:
-            transaction = await _sight(watch, posting, chance.choice(_STAGES))
+        transaction = None
+        stage = chance.choice(_STAGES) if wanted is BEFORE else "bank_transactions"
+        # What is over too soon to be seen has been answered, and the answer is held back.
+        with suppress(Missed):
+            transaction = await watch.writing(stage, between.answered.is_set)
+        if transaction and wanted is BEFORE:
             # In the midst of a stage as well as at its first row.
             await asyncio.sleep(chance.uniform(0, scene.size.movements / 100_000))
-        else:
-            transaction = await _sight(watch, posting, "bank_transactions")
+        elif transaction:
             await watch.end(transaction)
-            if wanted is HELD:
-                await between.answered.wait()
+        if wanted is HELD:
+            await between.answered.wait()
         was_answered = between.answered.is_set()
         await _end(api)
         with suppress(httpx2.TransportError):
             await posting
-        if await watch.end(transaction) == "aborted":
+        if transaction and await watch.end(transaction) == "aborted":
             return Killed(file, BEFORE)
     return Killed(file, HELD if was_answered else UNSENT)
-
-
-async def _sight(watch: Watch, posting: "asyncio.Task[httpx2.Response]", stage: str) -> str:
-    try:
-        return await watch.writing(stage, posting)
-    except Missed:
-        answer = posting.result()
-        raise RuntimeError(f"{answer.status_code}: {answer.text[:500]}") from None
 
 
 async def _end(api: Served) -> None:

@@ -1,8 +1,9 @@
 """Look at the server's transactions from outside, so that a kill comes when it should."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
@@ -28,12 +29,12 @@ class Watch:
 
     owner: asyncpg.Connection
 
-    async def writing(self, table: str, until: "asyncio.Task[Any]") -> str:
+    async def writing(self, table: str, is_over: Callable[[], bool]) -> str:
         """Wait for an import that writes into `table`; return its transaction's number.
 
-        Raises `Missed` where `until` is done before.
+        Raises `Missed` where it is over and nothing was seen.
         """
-        while not until.done():
+        while not is_over():
             found = await self.owner.fetchval(_WRITING, table)
             if found is not None:
                 return str(found)

@@ -148,6 +148,7 @@ def test_what_clients_send_has_limits(document: Any) -> None:
 
 
 def test_money_is_integer_cents_and_nothing_is_a_float(document: Any) -> None:
+    """REL-02."""
     for name, schema in document["components"]["schemas"].items():
         for path, inner in schemas(schema, name):
             assert inner.get("type") != "number", path

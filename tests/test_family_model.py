@@ -65,8 +65,8 @@ class Family(RuleBasedStateMachine):
     def run(self, call: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(call, self.loop).result(60)
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(bills=st.lists(st.integers(5_00, 20_00), min_size=3, max_size=3))
+    def begin(self, bills: list[int]) -> None:
         Family.families += 1
         if Family.families % FAMILIES_A_SCHOOL == 0:
             Family.school = self.run(open_school(self.school.app))
@@ -77,6 +77,9 @@ class Family(RuleBasedStateMachine):
         self.child: Child = self.run(
             self.school.child(parent=self.parent.parent, guardian_id=self.parent.guardian_id)
         )
+        for cents in bills:
+            self.bill(cents)
+        self.bank([(-1, 20_00)], again=False)
 
     @precondition(lambda self: len(self.invoices) < 4)
     @rule(cents=st.integers(1, 20_00))
@@ -86,7 +89,7 @@ class Family(RuleBasedStateMachine):
         self.model.due.append(cents)
 
     @rule(
-        arriving=st.lists(st.tuples(st.integers(-2, 3), st.integers(1, 15_00)), max_size=4),
+        arriving=st.lists(st.tuples(st.integers(-2, 3), st.integers(1, 25_00)), max_size=4),
         again=st.booleans(),
     )
     def bank(self, arriving: list[tuple[int, int]], again: bool) -> None:

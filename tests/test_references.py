@@ -1,3 +1,5 @@
+import os
+import random
 import time
 
 import pytest
@@ -9,6 +11,7 @@ from stdnum.be import ogm_vcs
 from itschool_api import references
 from itschool_api.references import Flaw, InvalidReference, Reference
 
+SAMPLES = 10_000 if os.environ.get("ITSCHOOL_LONG") else 200
 numbers = st.integers(0, references.HIGHEST_NUMBER)
 
 
@@ -88,6 +91,15 @@ def test_every_wrong_digit_is_caught(number: int, place: int, shift: int) -> Non
     assert not references.is_valid(wrong)
     with pytest.raises(InvalidReference):
         references.normalise(wrong)
+
+
+def test_each_wrong_digit_of_many_references_is_caught(chance: random.Random) -> None:
+    """REL-17: every single-digit error of 10,000 references."""
+    for _ in range(SAMPLES):
+        digits = references.issue(chance.randrange(10**10))
+        for place, right in enumerate(digits):
+            for wrong in "0123456789".replace(right, ""):
+                assert not references.is_valid(digits[:place] + wrong + digits[place + 1 :])
 
 
 @given(numbers)

@@ -1,18 +1,27 @@
-"""docs/security.md tells of each requirement which tests show it: they are there and name it."""
+"""Pages tell of each requirement which tests show it: they are there and name it."""
 
 import ast
 import re
 from collections.abc import Iterator
 
+import pytest
+
 from tests.documents import ROOT
 
-REQUIRED = {*range(1, 23), 28, 30, 31, 32, 34, 35, 36}
-ROW = re.compile(r"^\| SEC-(\d\d) \| [^|]+ \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
+PAGES = {
+    "SEC": ("security.md", {*range(1, 23), 28, 30, 31, 32, 34, 35, 36}),
+    "REL": ("reliability.md", {*range(1, 24)}),
+}
+ROW = re.compile(r"^\| ([A-Z]{3})-(\d\d) \| [^|]+ \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
 
 
-def rows() -> dict[int, list[str]]:
-    page = (ROOT / "docs" / "security.md").read_text("utf-8")
-    return {int(number): re.findall(r"`([^`]+)`", tests) for number, tests in ROW.findall(page)}
+def rows(kind: str) -> dict[int, list[str]]:
+    page = (ROOT / "docs" / PAGES[kind][0]).read_text("utf-8")
+    return {
+        int(number): re.findall(r"`([^`]+)`", tests)
+        for found, number, tests in ROW.findall(page)
+        if found == kind
+    }
 
 
 def docstrings(test: str) -> Iterator[str]:
@@ -30,13 +39,15 @@ def docstrings(test: str) -> Iterator[str]:
         yield ast.get_docstring(functions[0]) or ""
 
 
-def test_every_requirement_has_its_row() -> None:
-    assert set(rows()) == REQUIRED
+@pytest.mark.parametrize("kind", PAGES)
+def test_every_requirement_has_its_row(kind: str) -> None:
+    assert set(rows(kind)) == PAGES[kind][1]
 
 
-def test_every_row_leads_to_tests_that_name_it() -> None:
-    for number, tests in rows().items():
+@pytest.mark.parametrize("kind", PAGES)
+def test_every_row_leads_to_tests_that_name_it(kind: str) -> None:
+    for number, tests in rows(kind).items():
         assert tests, number
         for test in tests:
             told = [*docstrings(test)]
-            assert any(f"SEC-{number:02}" in text for text in told), (number, test)
+            assert any(f"{kind}-{number:02}" in text for text in told), (number, test)

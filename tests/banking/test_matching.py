@@ -1,6 +1,8 @@
 """Where payments go, without a database: nothing is lost, whatever arrives in whatever order."""
 
 import itertools
+import os
+import random
 from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
@@ -19,6 +21,7 @@ FAMILY, STUDENT, WALLET = UUID(int=1), UUID(int=2), UUID(int=3)
 INVOICES = [UUID(int=10 + place) for place in range(4)]
 REFERENCES = {references.issue(1000 + place): account for place, account in enumerate(INVOICES)}
 WALLET_REFERENCE = references.issue(77)
+PAYMENTS = 100_000 if os.environ.get("ITSCHOOL_LONG") else 1_000
 
 
 def books(
@@ -121,7 +124,7 @@ amounts = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5_000)), max_size
 def test_nothing_is_lost_and_no_invoice_is_overpaid(
     due: list[int], arriving: list[tuple[int, int]]
 ) -> None:
-    """RELIABILITY 8, 18."""
+    """REL-08, REL-18."""
     movements = [payment(reference_of(place), Cents(cents), PAYER) for place, cents in arriving]
 
     plan = planned(movements, books(due))
@@ -141,7 +144,7 @@ def test_nothing_is_lost_and_no_invoice_is_overpaid(
 
 @given(due=st.integers(1, 3_000), parts=st.lists(st.integers(1, 2_000), min_size=1, max_size=5))
 def test_partial_payments_commute(due: int, parts: list[int]) -> None:
-    """RELIABILITY 7: every order leaves the same state."""
+    """REL-07: every order leaves the same state."""
     states = set()
     for order in itertools.permutations(parts):
         movements = [payment(reference_of(0), Cents(cents), PAYER) for cents in order]
@@ -151,7 +154,7 @@ def test_partial_payments_commute(due: int, parts: list[int]) -> None:
 
 @given(st.text(max_size=140))
 def test_no_text_pays_anybody_by_chance(text: str) -> None:
-    """RELIABILITY 17: only what was issued matches."""
+    """REL-17: only what was issued matches."""
     printable = "".join(character for character in text if " " <= character <= "~")
     plan = planned([transfer(printable, Cents(5), PAYER)], books([10]))
     if not any(reference in references.candidates(printable) for reference in REFERENCES):
@@ -160,12 +163,30 @@ def test_no_text_pays_anybody_by_chance(text: str) -> None:
 
 @given(st.sampled_from(sorted(REFERENCES)), st.integers(0, 11), st.integers(1, 9))
 def test_a_mistyped_digit_pays_nobody(reference: str, place: int, by: int) -> None:
-    """RELIABILITY 17."""
+    """REL-17."""
     digit = (int(reference[place]) + by) % 10
     wrong = f"{reference[:place]}{digit}{reference[place + 1 :]}"
     plan = planned([payment(wrong, Cents(5), PAYER)], books([10]))
     assert plan[0].state is State.SUSPENSE
     assert plan[0].cause in {Cause.BAD_CHECK_DIGITS, Cause.UNKNOWN_REFERENCE}
+
+
+def test_references_that_nobody_issued_pay_nobody(chance: random.Random) -> None:
+    """REL-17: not one of 100,000, half of them with the right check digits."""
+    strangers = [
+        references.issue(chance.randrange(10**10))
+        if place % 2
+        else f"{chance.randrange(10**12):012}"
+        for place in range(PAYMENTS)
+    ]
+    for first in range(0, PAYMENTS, 500):
+        some = [each for each in strangers[first : first + 500] if each not in REFERENCES]
+        movements = [
+            payment(each, Cents(5), PAYER) if place % 3 else transfer(each, Cents(5), PAYER)
+            for place, each in enumerate(some)
+            if each != WALLET_REFERENCE
+        ]
+        assert not paid_to(planned(movements, books([10])))
 
 
 def test_a_column_that_old_files_fill_otherwise_returns_nothing() -> None:

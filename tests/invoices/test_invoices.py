@@ -273,7 +273,7 @@ async def test_a_wallet_payment_that_cannot_be_is_refused(
 
 
 async def test_a_payment_sent_a_hundred_times_with_one_key_is_one(school: School) -> None:
-    """RELIABILITY 10."""
+    """REL-10."""
     child = await school.child()
     invoice = await school.invoice(child, 50_00)
     await school.post_coda(school.coda(payment(child.reference, Cents(40_00), PAYER)))

@@ -85,7 +85,7 @@ def test_money_goes_somewhere_else() -> None:
 def test_whatever_is_booked_the_sum_stays_and_no_floor_is_crossed(
     moves: list[tuple[int, int, int]],
 ) -> None:
-    """RELIABILITY 1, 4, 5: refused as a whole or booked as a whole."""
+    """REL-01, REL-04, REL-05: refused as a whole or booked as a whole."""
     ids = [UUID(int=number) for number in (1, 2, 3)]
     balances = {each: wallet(10_00, -1_00) for each in ids}
     for source, target, cents in moves:

@@ -1,4 +1,4 @@
-"""Mails of a school: each has a row that says what became of it (RELIABILITY 20)."""
+"""Mails of a school: each has a row that says what became of it (REL-20)."""
 
 import asyncio
 import io

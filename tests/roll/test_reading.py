@@ -212,7 +212,7 @@ def test_a_cell_that_is_wrong_says_what_was_read(
 
 @given(st.integers(0, references.HIGHEST_NUMBER), st.integers(0, 11), st.integers(1, 9))
 def test_no_digit_of_a_reference_is_ever_corrected(number: int, place: int, change: int) -> None:
-    """Rule 3, and RELIABILITY 17."""
+    """Rule 3, and REL-17."""
     right = references.issue(number)
     digit = (int(right[place]) + change) % 10
     wrong = f"{right[:place]}{digit}{right[place + 1 :]}"

@@ -156,7 +156,7 @@ async def pay(child: Child, invoice: Any, cents: int | None = None) -> Any:
 
 
 async def test_two_hundred_spends_of_ten_on_a_hundred_are_exactly_ten(school: School) -> None:
-    """RELIABILITY 5."""
+    """REL-05."""
     for _ in range(ROUNDS):
         child = await school.child()
         invoice = await school.invoice(child, 5000_00)
