@@ -26,11 +26,11 @@ knows what a school is.
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from structlog.contextvars import get_contextvars
 
@@ -51,7 +51,8 @@ class Fault(BaseModel):
     location: Literal["body", "query", "path", "header"] = Field(
         description="Which part of the request.", examples=["body"]
     )
-    pointer: str = Field(
+    # It may repeat a name that a client made up; the document promises that no text has a NUL.
+    pointer: Annotated[str, BeforeValidator(lambda text: text.replace("\0", "\ufffd"))] = Field(
         max_length=500,
         description="JSON Pointer (RFC 6901) into the body, or the parameter's name.",
         examples=["/amount_cents"],

@@ -148,8 +148,8 @@ def about(session: AsyncSession, /, **ids: UUID | Collection[UUID]) -> None:
     if entry is None:
         return
     for kind, named in ids.items():
-        known = entry.subjects.setdefault(kind, [])
         for subject_id in (named,) if isinstance(named, UUID) else named:
+            known = entry.subjects.setdefault(kind, [])
             if subject_id not in known and len(known) < _MOST_SUBJECTS:
                 known.append(subject_id)
 

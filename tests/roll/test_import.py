@@ -640,7 +640,11 @@ async def test_a_import_is_in_the_audit_trail_and_a_preview_is_not(school: Schoo
         if each["ends_on"]
     )
 
-    assert subjects == [{}, {"guardianship": [link["id"]]}]
+    (made, ended) = subjects
+    student = (await students(school))["S1"]["id"]
+    assert made["student"] == [student]
+    assert made.keys() == {"family", "student", "guardian", "school_year"}
+    assert (ended.keys(), ended["guardianship"]) == ({"guardianship", "school_year"}, [link["id"]])
 
 
 # --- cost and concurrency ------------------------------------------------------------------------

@@ -25,11 +25,17 @@ def unknown() -> errors.ValidationFailed:
 def illustrate(document: dict[str, Any]) -> None:
     """Say in the document which actions can be asked for."""
     operations = (each for path in document["paths"].values() for each in path.values())
-    trail_ = next(each for each in operations if each["operationId"] == OPERATION)
-    (parameter,) = (each for each in trail_["parameters"] if each["name"] == "action")
-    for choice in parameter["schema"]["anyOf"]:
-        if choice["type"] == "string":
-            choice["enum"] = sorted(_of(document))
+    choices = (
+        choice
+        for each in operations
+        if each["operationId"] == OPERATION
+        for parameter in each["parameters"]
+        if parameter["name"] == "action"
+        for choice in parameter["schema"]["anyOf"]
+        if choice["type"] == "string"
+    )
+    for choice in choices:
+        choice["enum"] = sorted(_of(document))
 
 
 def _of(document: dict[str, Any]) -> frozenset[str]:

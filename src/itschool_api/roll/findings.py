@@ -14,7 +14,7 @@ from itschool_api.roll.columns import Heading, Kind
 
 MOST_FINDINGS: Final = 1_000
 _LONGEST_SHOWN: Final = 60
-_LONGEST_VALUE: Final = 300
+LONGEST_VALUE: Final = 300
 
 
 class Severity(StrEnum):
@@ -71,7 +71,7 @@ def _plain(value: object) -> str | int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     text = value.isoformat() if isinstance(value, date) else str(value)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
 @dataclass(slots=True)

@@ -1,11 +1,12 @@
 """What clients receive about a roll."""
 
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
 from itschool_api.contract import Document
-from itschool_api.roll.findings import MOST_FINDINGS, Severity
+from itschool_api.roll.findings import LONGEST_VALUE, MOST_FINDINGS, Severity
 
 
 class Tally(Document):
@@ -52,7 +53,7 @@ class RollFinding(Document):
     column: str | None = Field(
         max_length=120, description="As the file calls it.", examples=["Date de naissance"]
     )
-    values: dict[str, str | int] = Field(
+    values: dict[str, Annotated[str, Field(max_length=LONGEST_VALUE)] | int] = Field(
         default_factory=dict,
         description="What the message names, for apps that say it in another language: with the "
         "code, they tell the same.",
