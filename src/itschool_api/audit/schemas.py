@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -49,7 +49,7 @@ class AuditEvent(Document):
         description="What it was upon: ids by kind, the first hundred of each.",
         examples=[{"invoice": ["01990a3c-7d1c-7b6e-8f0a-2f6d1c9b4e11"]}],
     )
-    details: dict[str, Any] = Field(
+    details: dict[str, bool | int | Annotated[list[str], Field(max_length=100)]] = Field(
         description="What became different where the action alone does not tell: which switch, "
         "the names of the fields, how many. Nothing that somebody wrote.",
         examples=[{"second_factor_required": True}],
