@@ -47,7 +47,11 @@ async def read(app: FastAPI) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("token", [None, "", "x", TOKEN[:-1], TOKEN + "x"])
+@pytest.mark.parametrize(
+    "token",
+    [None, "", "x", TOKEN[:-1], TOKEN + "x"],
+    ids=["none", "empty", "other", "short", "long"],
+)
 async def test_metrics_are_for_who_has_the_token(watched: FastAPI, token: str | None) -> None:
     async with client_of(watched, token) as client:
         problem(await client.get("/metrics"), 401, "unauthenticated")

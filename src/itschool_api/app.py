@@ -90,7 +90,19 @@ _SMALL_BODY_BYTES = 1024**2
 # too many connections, shutting down, starting up, connection lost, database not there (while
 # a backup is restored).
 _NOT_NOW = frozenset(
-    ["40P01", "40001", "55P03", "57014", "53300", "57P01", "57P03", "08006", "08003", "3D000"]
+    [
+        "40P01",
+        "40001",
+        "55P03",
+        "57014",
+        "53300",
+        "57P01",
+        "57P02",
+        "57P03",
+        "08006",
+        "08003",
+        "3D000",
+    ]
 )
 
 _log = structlog.get_logger(__name__)
