@@ -25,7 +25,7 @@ from tests.fuzz.attack import Attack, operations
 from tests.fuzz.conftest import REQUESTS
 from tests.fuzz.target import Target, callers_of, is_in_reach
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "3"))
 SEED = int(os.environ.get("SEED", "1"))
 # The committed document, which is the code's (tests/test_contract.py).
 NAMES = [
