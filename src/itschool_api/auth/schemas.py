@@ -36,7 +36,12 @@ Password = Annotated[
     AfterValidator(_more_than_blanks),
     told_as(r"\S"),
 ]
-Otp = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=100)]
+Otp = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=False, min_length=1, max_length=100, pattern=r"^[^\u0000]*$"
+    ),
+]
 UserName = Annotated[
     str,
     StringConstraints(strip_whitespace=False, max_length=254),
