@@ -199,7 +199,7 @@ class _Hooks:
         ) -> bool:
             if isinstance(failure, EnsureResourceAvailability):
                 # Whoever was made need not have what lies below them, such as a login.
-                return case.operation.path.endswith("}")
+                return str(case.operation.path).endswith("}")
             return not (isinstance(failure, RejectedPositiveData) and _is_rule(case, response))
 
     def bearer(self, case: Case[Any]) -> str | None:
