@@ -1,5 +1,6 @@
 """Imports end to end, beside COPY of the same movements into the same server."""
 
+import os
 import statistics
 import time
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ _COPY: Final = """
 """
 
 
+_TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """Seconds for some rows: the clock's, and the processors' on both sides of the connection."""
@@ -41,7 +45,8 @@ class _Run:
 
     @property
     def cpu_rate(self) -> float:
-        return self.rows / self.cpu
+        # The system counts in hundredths of a second: few rows can take none.
+        return self.rows / max(self.cpu, _TICK_SECONDS)
 
 
 async def measure(place: Place, size: Size) -> list[Figure]:
