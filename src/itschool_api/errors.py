@@ -24,9 +24,9 @@ knows what a school is.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -39,8 +39,18 @@ from itschool_api.languages import Language
 
 MEDIA_TYPE = "application/problem+json"
 _Form = TypeVar("_Form", bound=BaseModel)
+Location = Literal["body", "query", "path", "header"]
 _MOST_FAULTS = 1000
+_LONGEST_POINTER = 500
 _WORD_STARTS = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def _pointed(text: str) -> str:
+    """Return a pointer as it is shown: it may repeat a name that a client made up.
+
+    The document promises that it has an end, and that no text has a NUL.
+    """
+    return text[:_LONGEST_POINTER].replace("\0", "\ufffd")
 
 
 class Fault(BaseModel):
@@ -48,12 +58,9 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    location: Literal["body", "query", "path", "header"] = Field(
-        description="Which part of the request.", examples=["body"]
-    )
-    # It may repeat a name that a client made up; the document promises that no text has a NUL.
-    pointer: Annotated[str, BeforeValidator(lambda text: text.replace("\0", "\ufffd"))] = Field(
-        max_length=500,
+    location: Location = Field(description="Which part of the request.", examples=["body"])
+    pointer: Annotated[str, BeforeValidator(_pointed)] = Field(
+        max_length=_LONGEST_POINTER,
         description="JSON Pointer (RFC 6901) into the body, or the parameter's name.",
         examples=["/amount_cents"],
     )
@@ -248,6 +255,25 @@ def responses(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def fault(
+    location: Location,
+    place: Sequence[str | int],
+    code: str,
+    facts: Mapping[str, Any],
+) -> Fault:
+    """Return what is wrong at a place, in the caller's language.
+
+    The place is a parameter's name, or the way into a body: members' names and items' numbers.
+    """
+    if location == "body":
+        escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in place)
+        pointer = "".join(f"/{part}" for part in escaped)
+    else:
+        pointer = str(place[0]) if place else ""
+    detail = wording.fault(code, facts, languages.current())
+    return Fault(location=location, pointer=pointer, code=code, detail=detail[:1000])
+
+
 def filled_in(form: type[_Form], facts: Mapping[str, Any]) -> _Form:
     """Return a form filled in with facts of which a client sent some; raises `ValidationFailed`."""
     try:
@@ -281,14 +307,8 @@ def _translated(fault: Fault, language: Language) -> Fault:
 
 def _fault(error: Mapping[str, Any]) -> Fault:
     # The input itself is left out: it may be a password.
-    place, *rest = error["loc"]
-    location = place if place in {"body", "query", "path", "header"} else "body"
+    first, *rest = error["loc"]
+    location: Location = first if first in get_args(Location) else "body"
     if error["type"] == "json_invalid":
-        pointer = ""  # the place is a byte's, not a member's
-    elif location == "body":
-        escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in rest)
-        pointer = "".join(f"/{part}" for part in escaped)
-    else:
-        pointer = str(rest[0]) if rest else ""
-    detail = wording.fault(error["type"], error.get("ctx", {}), languages.current())
-    return Fault(location=location, pointer=pointer[:500], code=error["type"], detail=detail[:1000])
+        rest = []  # the place is a byte's, not a member's
+    return fault(location, rest, error["type"], error.get("ctx", {}))

@@ -62,4 +62,4 @@ def _named(route: APIRoute) -> Mapping[str, bool]:
 
 
 def _fault(name: str, code: str, detail: str) -> errors.Fault:
-    return errors.Fault(location="query", pointer=name[:500], code=code, detail=detail)
+    return errors.Fault(location="query", pointer=name, code=code, detail=detail)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from itschool_api import errors, languages, wording
+from itschool_api import errors
 
 LONGEST: Final = 1000
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e]*")')
@@ -131,11 +131,7 @@ def _is_known(tag: str, known: str) -> bool:
 
 
 def _too_long() -> errors.ValidationFailed:
-    code = "string_too_long"
-    fault = errors.Fault(
-        location="header",
-        pointer="If-None-Match",
-        code=code,
-        detail=wording.fault(code, {"max_length": LONGEST}, languages.current()),
+    facts = {"max_length": LONGEST}
+    return errors.ValidationFailed(
+        errors=[errors.fault("header", ["If-None-Match"], "string_too_long", facts)]
     )
-    return errors.ValidationFailed(errors=[fault])

@@ -13,7 +13,7 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from itschool_api import errors, languages, wording
+from itschool_api import errors
 
 FORM: Final = "multipart/form-data"
 PART: Final = "file"
@@ -173,7 +173,4 @@ def _limit(count: int, most_bytes: int) -> None:
 
 
 def _misfit(name: str, code: str, facts: Mapping[str, Any] | None = None) -> errors.Refusal:
-    pointer = "/" + name.replace("~", "~0").replace("/", "~1")
-    detail = wording.fault(code, facts or {}, languages.current())
-    fault = errors.Fault(location="body", pointer=pointer[:500], code=code, detail=detail)
-    return errors.ValidationFailed(errors=[fault])
+    return errors.ValidationFailed(errors=[errors.fault("body", [name], code, facts or {})])

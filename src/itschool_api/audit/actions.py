@@ -4,8 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from itschool_api import errors, trail, wording
-from itschool_api.languages import current
+from itschool_api import errors, trail
 
 OPERATION = "list_audit_events"
 
@@ -17,9 +16,8 @@ def of(app: FastAPI) -> frozenset[str]:
 
 def unknown() -> errors.ValidationFailed:
     """Return the refusal of an action that nothing can have."""
-    detail = wording.fault("enum", {"expected": "an action of this document"}, current())
-    fault = errors.Fault(location="query", pointer="action", code="enum", detail=detail)
-    return errors.ValidationFailed(errors=[fault])
+    facts = {"expected": "an action of this document"}
+    return errors.ValidationFailed(errors=[errors.fault("query", ["action"], "enum", facts)])
 
 
 def illustrate(document: dict[str, Any]) -> None:
