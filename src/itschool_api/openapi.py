@@ -132,8 +132,7 @@ def _complete(operation: dict[str, Any]) -> None:
         always.append(errors.ValidationFailed)
     if operation.get("requestBody"):
         always += [errors.BadRequest, errors.TooLarge]
-    is_for_watchdogs = "health" in operation.get("tags", ())
-    if not is_for_watchdogs:
+    if tightening.counts(operation):
         always.append(RateLimited)
     always.append(errors.Unavailable)
     for status, response in errors.responses(*always).items():
@@ -142,27 +141,6 @@ def _complete(operation: dict[str, Any]) -> None:
             responses[str(status)] = response
         else:
             known["description"] += "\n\n" + response["description"]
-    _add_headers(operation, is_for_watchdogs=is_for_watchdogs)
-
-
-def _add_headers(operation: dict[str, Any], *, is_for_watchdogs: bool) -> None:
-    """Add the headers that answers have whatever the operation."""
-    for status, response in operation["responses"].items():
-        headers = response.setdefault("headers", {})
-        headers["X-Request-Id"] = _header("The request's id.", "0198c0de6f7a7c1e9d5b3a4c2e1f0a9b")
-        if not is_for_watchdogs:
-            headers["RateLimit-Policy"] = _header(
-                "How many requests you may make, and in how many seconds.", '"requests";q=1200;w=60'
-            )
-            headers["RateLimit"] = _header(
-                "How many of them are left, and for how many seconds.", '"requests";r=1187;t=42'
-            )
-        if status in {"429", "503"}:
-            headers["Retry-After"] = {
-                "description": "After how many seconds to try again.",
-                "schema": {"type": "integer", "minimum": 0, "maximum": 86_400},
-                "example": 42,
-            }
 
 
 def _tell_endings(plain: dict[str, Any]) -> None:
@@ -173,22 +151,16 @@ def _tell_endings(plain: dict[str, Any]) -> None:
                 response["headers"] |= deprecation.HEADERS
 
 
-def _header(description: str, example: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "schema": {"type": "string", "maxLength": 200},
-        "example": example,
-    }
-
-
 def _add_conditions(method: str, operation: dict[str, Any]) -> None:
     """Add what `preconditions` does around operations."""
     answer = operation["responses"].get("200")
     if answer is None or method not in {"get", "patch"}:
         return
-    answer.setdefault("headers", {})["ETag"] = _header(
-        "This answer's state.", '"Yq0bGm7Zk1v2uJ4cT9xWdA"'
-    )
+    answer.setdefault("headers", {})["ETag"] = {
+        "description": "This answer's state.",
+        "schema": {"type": "string", "maxLength": 200},
+        "example": '"Yq0bGm7Zk1v2uJ4cT9xWdA"',
+    }
     parameters = operation.setdefault("parameters", [])
     if method == "get":
         parameters.append(

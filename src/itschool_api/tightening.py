@@ -34,6 +34,16 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
         "description": "The language of the words.",
         "schema": {"type": "string", "enum": ["fr", "nl", "de", "en"]},
     },
+    "RateLimit-Policy": {
+        "description": "How many requests you may make, and in how many seconds.",
+        "schema": {"type": "string", "maxLength": 200},
+        "example": '"requests";q=1200;w=60',
+    },
+    "RateLimit": {
+        "description": "How many of them are left, and for how many seconds.",
+        "schema": {"type": "string", "maxLength": 200},
+        "example": '"requests";r=1187;t=42',
+    },
     "Retry-After": {
         "description": "How many seconds to wait before the next try.",
         "schema": {"type": "integer", "minimum": 0, "maximum": 86_400},
@@ -69,6 +79,11 @@ def tighten(document: dict[str, Any]) -> None:
         _tighten_schema(schema)
 
 
+def counts(operation: dict[str, Any]) -> bool:
+    """Tell whether a request counts for its caller's share: all but those of watchdogs do."""
+    return "health" not in operation.get("tags", ())
+
+
 def _tighten_security(operation: dict[str, Any]) -> None:
     """Name scopes once: what is no OAuth has none (OpenAPI 3.0), and needs the same as people."""
     operation["security"] = [
@@ -85,6 +100,7 @@ def _tighten_answers(operation: dict[str, Any]) -> None:
     for status, answer in answers.items():
         names = ["X-Request-Id", "Access-Control-Allow-Origin"]
         names += ["Content-Language"] if errors.MEDIA_TYPE in answer.get("content", {}) else []
+        names += ["RateLimit-Policy", "RateLimit"] if counts(operation) else []
         names += ["Retry-After"] if status in _LATER else []
         headers = answer.setdefault("headers", {})
         for name in names:
