@@ -4,13 +4,14 @@ What stands here is the school's own; a guardian's login is the person's, and no
 touches it. An invoice that is issued keeps whom it was issued to.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import errors, trail
-from itschool_api.contract import Changes
+from itschool_api.contract import Changes, Document
 from itschool_api.database import refusing
 from itschool_api.families import guardians, models, service
 from itschool_api.families.schemas import (
@@ -24,6 +25,7 @@ from itschool_api.families.schemas import (
 from itschool_api.preconditions import Precondition
 
 _Row = TypeVar("_Row", models.Student, models.Guardian, models.Family)
+_Document = TypeVar("_Document", bound=Document)
 
 
 async def change_student(
@@ -37,10 +39,15 @@ async def change_student(
 
     Raises `StudentNotFound`, `StudentKeyTaken`, `PersonErased`, and what the precondition raises.
     """
-    row = await _locked(session, models.Student, school_id, student_id, service.StudentNotFound())
-    precondition.hold(await service.student(session, school_id, student_id))
-    await _change(session, row, changes)
-    return await service.student(session, school_id, student_id)
+    return await _change(
+        session,
+        models.Student,
+        (school_id, student_id),
+        changes,
+        precondition,
+        missing=service.StudentNotFound(),
+        read=service.student,
+    )
 
 
 async def change_guardian(
@@ -54,12 +61,15 @@ async def change_guardian(
 
     Raises `GuardianNotFound`, `PersonErased`, and what the precondition raises.
     """
-    row = await _locked(
-        session, models.Guardian, school_id, guardian_id, guardians.GuardianNotFound()
+    return await _change(
+        session,
+        models.Guardian,
+        (school_id, guardian_id),
+        changes,
+        precondition,
+        missing=guardians.GuardianNotFound(),
+        read=guardians.read_guardian,
     )
-    precondition.hold(await guardians.read_guardian(session, school_id, guardian_id))
-    await _change(session, row, changes)
-    return await guardians.read_guardian(session, school_id, guardian_id)
 
 
 async def change_family(
@@ -73,28 +83,32 @@ async def change_family(
 
     Raises `FamilyNotFound`, `PersonErased`, and what the precondition raises.
     """
-    row = await _locked(session, models.Family, school_id, family_id, service.FamilyNotFound())
-    precondition.hold(await service.read_family(session, school_id, family_id))
-    await _change(session, row, changes)
-    return await service.read_family(session, school_id, family_id)
-
-
-async def _locked(
-    session: AsyncSession,
-    model: type[_Row],
-    school_id: UUID,
-    row_id: UUID,
-    missing: errors.NotFound,
-) -> _Row:
-    row = await session.get(model, (school_id, row_id), with_for_update=True)
-    if row is None:
-        raise missing
-    return row
+    return await _change(
+        session,
+        models.Family,
+        (school_id, family_id),
+        changes,
+        precondition,
+        missing=service.FamilyNotFound(),
+        read=service.read_family,
+    )
 
 
 async def _change(
-    session: AsyncSession, row: models.Student | models.Guardian | models.Family, changes: Changes
-) -> None:
+    session: AsyncSession,
+    model: type[_Row],
+    key: tuple[UUID, UUID],
+    changes: Changes,
+    precondition: Precondition,
+    *,
+    missing: errors.NotFound,
+    read: Callable[[AsyncSession, UUID, UUID], Awaitable[_Document]],
+) -> _Document:
+    """Change a row from the state that `read` shows, which it holds to the precondition."""
+    row = await session.get(model, key, with_for_update=True)
+    if row is None:
+        raise missing
+    precondition.hold(await read(session, *key))
     if row.erased_at is not None:
         raise service.PersonErased
     given = changes.given()
@@ -103,3 +117,4 @@ async def _change(
         setattr(row, name, value)
     with refusing("uq_students_school_id_external_key", service.StudentKeyTaken()):
         await session.flush()
+    return await read(session, *key)
