@@ -52,8 +52,8 @@ async def read_docs() -> Response:
     return Response(_PAGE, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
 
 
-@router.get("/reference")
-async def read_reference(request: Request) -> Response:
+@router.get("/reference")  # in a thread, for making the document takes most of a second
+def read_reference(request: Request) -> Response:
     """Return the whole document as a page to read."""
     page = getattr(request.app.state, "reference", None)
     if page is None:

@@ -145,8 +145,9 @@ _ONE_AS_JSON: Final = TypeAdapter(_Explained)
 _ALL_AS_JSON: Final = TypeAdapter(_All)
 
 
+# Plain functions run in a thread: the first one waits most of a second for the document.
 @router.get("/problems")
-async def list_problems(request: Request) -> Response:
+def list_problems(request: Request) -> Response:
     """List every problem."""
     language = languages.current()
     problems = _explained(request.app.openapi(), language)
@@ -156,7 +157,7 @@ async def list_problems(request: Request) -> Response:
 
 
 @router.get("/problems/{code}")
-async def read_problem(request: Request, code: str) -> Response:
+def read_problem(request: Request, code: str) -> Response:
     """Explain one problem."""
     language = languages.current()
     found = [each for each in _explained(request.app.openapi(), language) if each.code == code]
