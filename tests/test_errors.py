@@ -313,6 +313,14 @@ async def test_a_parameter_that_no_operation_knows_is_pointed_at(
     ]
 
 
+async def test_a_name_that_somebody_made_up_is_shown_as_text(school_of_module: School) -> None:
+    """The document promises that no text has a NUL, and that a pointer has an end."""
+    answer = await school_of_module.manager.get(f"/v1/students?a%00b=1&{'c' * 600}=1")
+
+    told = problem(answer, 400, "invalid-parameters")
+    assert [each["pointer"] for each in told["errors"]] == ["a\ufffdb", "c" * 500]
+
+
 async def test_a_parameter_is_given_once_unless_it_takes_several(school_of_module: School) -> None:
     """Which of two counts is a matter of taste, and between two programs a hole."""
     manager = school_of_module.manager
