@@ -10,8 +10,7 @@ from pydantic import Strict, TypeAdapter, ValidationError
 
 from itschool_api import contract
 from itschool_api.app import create_app
-from itschool_api.auth.schemas import Otp
-from itschool_api.auth.schemas import LoginTokenRedemption
+from itschool_api.auth.schemas import LoginTokenRedemption, Otp
 from itschool_api.invoices.schemas import NewInvoice
 from itschool_api.settings import Settings
 
@@ -77,7 +76,7 @@ def test_what_no_form_has_is_one_fault_however_often_it_is_there() -> None:
 
 def test_no_code_has_a_nul() -> None:
     with pytest.raises(ValidationError):
-        TypeAdapter(Otp).validate_python("123\0456")
+        TypeAdapter(Otp).validate_python("123\x00456")
 
 
 def forms(kind: type[contract.Form] = contract.Form) -> Iterator[type[contract.Form]]:
