@@ -6,11 +6,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
 from pydantic import Strict, TypeAdapter, ValidationError
 
 from itschool_api import contract
 from itschool_api.app import create_app
-from itschool_api.auth.schemas import LoginTokenRedemption, Otp
+from itschool_api.auth.schemas import LoginTokenRedemption, MailedToken, Otp, Password, UserName
+from itschool_api.auth.user_names import NewUserName
 from itschool_api.invoices.schemas import NewInvoice
 from itschool_api.settings import Settings
 
@@ -47,6 +51,29 @@ REFUSED = (
     *(("Search", each) for each in ("s" * 101, "s" + " " * 100, "\0")),
 )
 
+TEXTS = {
+    **{
+        name: getattr(contract, name)
+        for name in (
+            *("Name", "ExternalKey", "ShortText", "LongText", "Email", "Phone", "Language"),
+            "Search",
+        )
+    },
+    "Password": Password,
+    "Otp": Otp,
+    "UserName": UserName,
+    "MailedToken": MailedToken,
+    "NewUserName": NewUserName,
+}
+# What Python, PostgreSQL, Rust and JavaScript each have an opinion of their own about.
+CHARACTERS = st.one_of(
+    st.sampled_from(
+        "\t\n\v\f\r \0\x1c\x1d\x1e\x1f\x7f\x85\xa0\u1680\u2003\u2028\u3000\u200b\ufeff"
+    ),
+    st.sampled_from("aAé0+-./()@_,İß\u212a"),
+    st.characters(codec="utf-8"),
+)
+
 
 def adapter(kind: str) -> TypeAdapter[Any]:
     """Return what reads a shape."""
@@ -64,6 +91,23 @@ def test_what_the_document_allows_is_taken(kind: str, sent: Any, meant: Any) -> 
 def test_what_it_does_not_allow_is_refused(kind: str, sent: Any) -> None:
     with pytest.raises(ValidationError):
         adapter(kind).validate_python(sent)
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@given(sent=st.text(CHARACTERS, max_size=20) | st.sampled_from(["fr", "a@b.cd", "+32 2 555 12 12"]))
+@example(sent="Noor\x1c")
+@example(sent=" an@example.org\n")
+@example(sent="\u2003")
+@example(sent="a\t\xa0")
+def test_a_text_is_taken_exactly_if_the_document_says_so(kind: str, sent: str) -> None:
+    """What either side alone removes at the ends (U+001C, U+0085) was taken, and not allowed."""
+    shape = TypeAdapter(TEXTS[kind])
+    try:
+        shape.validate_python(sent)
+        taken = True
+    except ValidationError:
+        taken = False
+    assert taken is Draft202012Validator(shape.json_schema()).is_valid(sent)
 
 
 def test_what_no_form_has_is_one_fault_however_often_it_is_there() -> None:

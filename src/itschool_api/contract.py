@@ -25,14 +25,17 @@ BIGGEST_AMOUNT_CENTS = 100_000_000_00
 # body holds, kept everybody else waiting for two seconds.
 _MOST_MEMBERS: Final = 100
 
-# What the validators below ask for, as the document tells it; blanks at the ends are removed first.
-_BLANKS: Final = r"[\t-\r ]*"
-LINE: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_BLANKS}$"
-_LINES: Final = rf"^{_BLANKS}[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*{_BLANKS}$"
+# What the validators below ask for, as the document tells it. Python counts four control characters
+# among its blanks, which patterns do not: these are removed at the ends before anything is judged.
+_BLANK_CHARACTERS: Final = "\t\n\v\f\r "
+BLANKS: Final = r"[\t-\r ]*"
+LINE: Final = rf"^{BLANKS}[^\x00-\x1f\x7f]*{BLANKS}$"
+_LINES: Final = rf"^{BLANKS}[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*{BLANKS}$"
 _MAILBOX: Final = r'[^@\s<>,;"\x00-\x1f\x7f-\x9f]+'
 _EMAIL: Final = rf"{_MAILBOX}@{_MAILBOX}\.{_MAILBOX}"
-_INK: Final = r"[^\x00-\x20\x7f\x85\xa0]"  # no blank
-_NAME: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_INK}[^\x00-\x1f\x7f]*{_BLANKS}$"
+# No blank of any language: U+1680 to U+3000 are those of Unicode that Python removes as well.
+_INK: Final = r"[^\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+_NAME: Final = rf"^{BLANKS}[^\x00-\x1f\x7f]*{_INK}[^\x00-\x1f\x7f]*{BLANKS}$"
 # Years that a school can mean; beyond them, arithmetic with days would overflow.
 _DAY: Final = r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"  # RFC 3339
@@ -40,9 +43,9 @@ _INSTANT: Final = rf"{_DAY}[Tt]{_TIME}([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 
 
 class Form(BaseModel):
-    """What a client sends: unknown fields are refused, blanks around texts removed."""
+    """What a client sends: unknown fields are refused; the types below remove blanks around texts."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -100,15 +103,16 @@ def _printable(text: str) -> str:
 
 def _lines(text: str) -> str:
     """Return lines that end in one way: forms of browsers and of Windows send two characters."""
-    return _printable(text.replace("\r\n", "\n").replace("\r", "\n").strip())
+    one_way = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _printable(one_way.strip(_BLANK_CHARACTERS)).strip()
 
 
 def line(text: str) -> str:
     """Return `text` without blanks at its ends; raises `ValueError` for more than one line."""
-    text = _printable(text.strip())
+    text = _printable(text.strip(_BLANK_CHARACTERS))
     if "\n" in text or "\t" in text:
         raise PydanticCustomError("several_lines", "must be one line")
-    return text
+    return text.strip()
 
 
 def _name(text: str) -> str:
@@ -136,6 +140,7 @@ def _written_as(pattern: str, example: str) -> BeforeValidator:
 
 
 def _email(text: str) -> str:
+    text = text.strip(_BLANK_CHARACTERS)
     if not re.fullmatch(_EMAIL, text):
         raise PydanticCustomError("not_an_email", "must be written like an@example.org")
     return text
@@ -149,19 +154,19 @@ def told_as(pattern: str) -> Any:
 # Blanks at the ends are removed after the lengths were measured, so that the document's hold.
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=False, min_length=1, max_length=120),
+    StringConstraints(min_length=1, max_length=120),
     AfterValidator(_name),
     told_as(_NAME),
 ]
 ExternalKey = Annotated[
     str,
-    StringConstraints(strip_whitespace=False, min_length=1, max_length=64),
+    StringConstraints(min_length=1, max_length=64),
     AfterValidator(_name),
     told_as(_NAME),
 ]
 ShortText = Annotated[
     str,
-    StringConstraints(strip_whitespace=False, max_length=120),
+    StringConstraints(max_length=120),
     AfterValidator(line),
     told_as(LINE),
 ]
@@ -175,7 +180,7 @@ Instant = Annotated[
 Flag = Annotated[bool, Strict()]
 LongText = Annotated[
     str,
-    StringConstraints(strip_whitespace=False, max_length=10_000),
+    StringConstraints(max_length=10_000),
     AfterValidator(_lines),
     told_as(_LINES),
 ]
@@ -183,9 +188,13 @@ Email = Annotated[
     str,
     StringConstraints(max_length=254, to_lower=True),
     AfterValidator(_email),
-    told_as(f"^{_EMAIL}$"),
+    told_as(f"^{BLANKS}{_EMAIL}{BLANKS}$"),
 ]
-Phone = Annotated[str, StringConstraints(max_length=30, pattern=r"^\+?[0-9 ./()-]+$")]
+Phone = Annotated[
+    str,
+    StringConstraints(max_length=30, pattern=rf"^{BLANKS}\+?[ ./()-]*[0-9][0-9 ./()-]*{BLANKS}$"),
+    AfterValidator(str.strip),
+]
 Language = Annotated[str, StringConstraints(pattern="^(fr|nl|de|en)$", max_length=2)]
 # Strict: neither "100" nor 100.0 nor true is an amount.
 PositiveCents = Annotated[int, Field(strict=True, gt=0, le=BIGGEST_AMOUNT_CENTS)]

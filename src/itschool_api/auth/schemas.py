@@ -30,28 +30,22 @@ def _more_than_blanks(password: str) -> str:
 Password = Annotated[
     str,
     # Blanks at the ends belong to a password: it is taken as it was typed.
-    StringConstraints(
-        strip_whitespace=False, min_length=passwords.SHORTEST, max_length=passwords.LONGEST
-    ),
+    StringConstraints(min_length=passwords.SHORTEST, max_length=passwords.LONGEST),
     AfterValidator(_more_than_blanks),
     told_as(r"\S"),
 ]
 Otp = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=False, min_length=1, max_length=100, pattern=r"^[^\u0000]*$"
-    ),
+    StringConstraints(min_length=1, max_length=100, pattern=r"^[^\u0000]*$"),
 ]
 UserName = Annotated[
     str,
-    StringConstraints(strip_whitespace=False, max_length=254),
+    StringConstraints(max_length=254),
     AfterValidator(line),
     told_as(LINE),
 ]
 # As it was typed: what reads it leaves blanks and dashes out.
-MailedToken = Annotated[
-    str, StringConstraints(strip_whitespace=False, min_length=8, max_length=100)
-]
+MailedToken = Annotated[str, StringConstraints(min_length=8, max_length=100)]
 
 
 def _for_keys(scope: Scope) -> Scope:

@@ -93,9 +93,7 @@ class ErasurePreview(Document):
 class NewErasure(Form):
     """The confirmation that this person is meant."""
 
-    confirmed_name: Annotated[
-        str, StringConstraints(strip_whitespace=False, min_length=1, max_length=250)
-    ] = Field(
+    confirmed_name: Annotated[str, StringConstraints(min_length=1, max_length=250)] = Field(
         description="First and last name, as the preview shows them: an erasure cannot be undone.",
         examples=["Noor Peeters"],
     )

@@ -22,9 +22,7 @@ from itschool_api.webhooks.payloads import (
 
 _Url = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=False, max_length=destinations.LONGEST, pattern=destinations.PATTERN
-    ),
+    StringConstraints(max_length=destinations.LONGEST, pattern=destinations.PATTERN),
 ]
 _URL = "https://hooks.example.org/itschool"
 
