@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from itschool_api import (
     docs,
     errors,
+    heads,
     health,
     metrics,
     middleware,
@@ -183,6 +184,7 @@ def create_app(
         # Nobody reads what is counted without a token, so it is not.
         instruments=app.state.instruments if settings.metrics_token else None,
     )
+    app.add_middleware(heads.HeadAnswers)
     errors.install(app)
     _tell_which_methods(app)
     _answer_database_troubles(app)
@@ -223,6 +225,8 @@ def _tell_which_methods(app: FastAPI) -> None:
             and route.path_regex.match(request.scope["path"])
             for method in route.methods or ()
         }
+        if "GET" in methods:
+            methods.add("HEAD")
         return errors.response(
             errors.MethodNotAllowed(), headers={"Allow": ", ".join(sorted(methods))}
         )

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils.compat import uuid7
 
-from itschool_api import deprecation, errors, languages, logs
+from itschool_api import deprecation, errors, heads, languages, logs
 from itschool_api.auth.throttle import Quota
 from itschool_api.instruments import Instruments
 
@@ -107,11 +107,11 @@ class RequestContext:
             await app(scope, receive, send_on)
         except ClientDisconnect:
             # Whoever went away in the middle of an upload hears no answer.
-            _log.info("request.abandoned", method=scope["method"])
+            _log.info("request.abandoned", method=heads.asked_method(scope))
         except Exception as error:
             _log.error(
                 "request.crashed",
-                method=scope["method"],
+                method=heads.asked_method(scope),
                 route=getattr(scope.get("route"), "path", None),
                 error=type(error).__name__,
                 traceback=logs.places(error),
@@ -133,10 +133,10 @@ class RequestContext:
         route = getattr(scope.get("route"), "path", None)
         if self._instruments:
             self._instruments.in_flight.dec()
-            self._instruments.request(scope["method"], route, status, seconds)
+            self._instruments.request(heads.asked_method(scope), route, status, seconds)
         _log.info(
             "request.done",
-            method=scope["method"],
+            method=heads.asked_method(scope),
             route=route,
             status=status,
             milliseconds=round(seconds * 1000, 1),

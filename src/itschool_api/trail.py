@@ -13,10 +13,11 @@ wrote, so it can be kept when people are erased. What is left to others:
 - whoever finds that there was nothing to do calls `trail.forget(session)`: a preview, an answer
   that was given before;
 - a GET leaves no event. An endpoint that hands out a person's data as a file (an export, a roll, a
-  letter with a way in) opens the entry itself, and is named like the operation::
+  letter with a way in) opens the entry itself, unless a HEAD asks, and is named like the operation::
 
-      trail.begin(session, caller.school_id, actor=caller.name, action="download_export",
-                  subjects={"export": export_id})
+      if heads.hands_out(request):
+          trail.begin(session, caller.school_id, actor=caller.name, action="download_export",
+                      subjects={"export": export_id})
 
 - what is done outside of a request, by a command or a job, is done in `trail.acting(…)`.
 """

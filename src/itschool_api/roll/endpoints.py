@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, Security
 
-from itschool_api import errors, negotiation, trail, uploads
+from itschool_api import errors, heads, negotiation, trail, uploads
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction, released
@@ -154,7 +154,8 @@ async def export_roll(
     content = await exporting.export_roll(
         session, caller.school_id, school_year, is_workbook=form == WORKBOOK
     )
-    trail.begin(session, caller.school_id, actor=caller.name, action="export_roll")
+    if heads.hands_out(request):
+        trail.begin(session, caller.school_id, actor=caller.name, action="export_roll")
     return Response(
         content,
         media_type=form,
