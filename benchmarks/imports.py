@@ -105,6 +105,12 @@ def _figures(
             found=f"{rate:,.0f}/s and {copy_rate:,.0f}/s; COPY without any index {bare_rate:,.0f}/s",
         ),
         Figure(
+            what="slowest ÷ fastest of these imports, the first into empty tables",
+            value=max(run.clock for run in imports) / min(run.clock for run in imports),
+            at_most=2,
+            found=", ".join(f"{run.clock:.1f} s" for run in imports),
+        ),
+        Figure(
             what="memory of the API while importing, MiB",
             value=most_mib,
             at_most=_MOST_MIB,

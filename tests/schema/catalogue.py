@@ -85,7 +85,7 @@ async def unwalled(connection: AsyncConnection) -> list[str]:
 
 
 async def keys_that_cannot_be_distributed(connection: AsyncConnection) -> list[str]:
-    """Return primary keys, unique keys and exclusions of tenants that do not begin with the school.
+    """Return primary keys of tenants that do not begin with the school, and keys that lack it.
 
     (Citus: a unique index of a distributed table contains the distribution column.)
     """
@@ -95,12 +95,30 @@ async def keys_that_cannot_be_distributed(connection: AsyncConnection) -> list[s
         JOIN pg_class i ON i.oid = x.indexrelid
         WHERE (x.indisunique OR x.indisexclusion) AND NOT EXISTS (
             SELECT FROM pg_attribute a
-            WHERE a.attrelid = t.oid AND a.attnum = x.indkey[0] AND a.attname = 'school_id')
+            WHERE a.attrelid = t.oid AND a.attname = 'school_id' AND CASE
+                WHEN x.indisprimary THEN a.attnum = x.indkey[0]
+                ELSE a.attnum = ANY(x.indkey::int2[]) END)
         UNION ALL
         SELECT t.relname || ' has no primary key' FROM ({_TENANT}) t
         WHERE NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = t.oid AND x.indisprimary)
     """  # noqa: S608
     return [row[0] for row in await _rows(connection, query)]
+
+
+async def indexes_that_look_like_the_primary_key(connection: AsyncConnection) -> list[str]:
+    """Return indexes that the check of a foreign key may take for the primary key of a big table.
+
+    Before a table was ever analysed, all that begin with the school look alike to PostgreSQL, and
+    one check may read all of the school's rows (decision 0031).
+    """
+    query = """
+        SELECT i.relname FROM pg_index x
+        JOIN pg_class i ON i.oid = x.indexrelid
+        JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
+        WHERE x.indrelid = ANY (ARRAY['transfers'::regclass, 'bank_transactions'::regclass])
+          AND NOT x.indisprimary AND x.indpred IS NULL AND a.attname = 'school_id'
+    """
+    return [row.relname for row in await _rows(connection, query)]
 
 
 async def references_that_cross_schools(connection: AsyncConnection) -> list[str]:

@@ -105,6 +105,7 @@ async def connection(owner: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         catalogue.without_school,
         catalogue.unwalled,
         catalogue.keys_that_cannot_be_distributed,
+        catalogue.indexes_that_look_like_the_primary_key,
         catalogue.references_that_cross_schools,
         catalogue.triggers,
         catalogue.nameless,
@@ -196,6 +197,21 @@ _SPOILED: Final = """
             catalogue.keys_that_cannot_be_distributed,
             ["CREATE TABLE spoiled (school_id uuid NOT NULL, id uuid NOT NULL)"],
             "spoiled has no primary key",
+        ),
+        (
+            catalogue.keys_that_cannot_be_distributed,
+            [
+                (
+                    "CREATE TABLE spoiled (school_id uuid, id uuid,"
+                    " CONSTRAINT pk_spoiled PRIMARY KEY (id, school_id))"
+                )
+            ],
+            "pk_spoiled",
+        ),
+        (
+            catalogue.indexes_that_look_like_the_primary_key,
+            ["CREATE INDEX ix_transfers_spoiled ON transfers (school_id, booked_on)"],
+            "ix_transfers_spoiled",
         ),
         (
             catalogue.references_that_cross_schools,

@@ -77,10 +77,10 @@ class BankTransaction(TenantOwned, Base):
     """One movement that is booked, and what became of it."""
 
     __tablename__ = "bank_transactions"
+    # Bound to its school by its statement; the keys are as those of transfers (decision 0031).
     __table_args__ = (
-        school_key(),
         tenant_key("bank_statements", "statement_id"),
-        UniqueConstraint("school_id", "statement_id", "ordinal"),
+        UniqueConstraint("statement_id", "ordinal", "school_id"),
         Index(
             "ix_bank_transactions_suspense",
             "school_id",
@@ -111,8 +111,8 @@ class Allocation(TenantOwned, Base):
     """Money of a transaction that went to a wallet or an invoice, by a transfer."""
 
     __tablename__ = "allocations"
+    # Bound to its school by both of them (decision 0031).
     __table_args__ = (
-        school_key(),
         tenant_key("bank_transactions", "transaction_id"),
         tenant_key("transfers", "transfer_id"),
         UniqueConstraint("school_id", "transfer_id"),

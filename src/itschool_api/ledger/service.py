@@ -228,7 +228,7 @@ async def post(
     except booking.Closed as error:
         raise AccountClosed from error
     accounts = Accounts(session, locked.school_id)
-    with refusing("uq_transfers_school_id_reverses_id", AlreadyReversed()):
+    with refusing("uq_transfers_reverses_id_school_id", AlreadyReversed()):
         await accounts.add_transfers(booked, clock.now())
     if changed:
         await accounts.store(changed)
