@@ -518,6 +518,16 @@ async def test_a_school_has_twenty_endpoints_at_most(school: School, post: Post)
     problem(answer, 409, "too-many-webhook-endpoints")
 
 
+async def test_those_who_add_endpoints_at_once_add_no_more_than_there_can_be(
+    school: School,
+) -> None:
+    form = {"url": "https://hooks.example.org/", "event_types": ["wallet.low"]}
+    made = await asyncio.gather(
+        *(school.manager.post("/v1/webhook-endpoints", json=form) for _ in range(30))
+    )
+    assert sorted(each.status_code for each in made) == [201] * 20 + [409] * 10
+
+
 async def test_a_program_of_the_school_can_register_itself_and_leave(
     school: School, post: Post
 ) -> None:

@@ -24,6 +24,11 @@ class Endpoints:
         """Return the query for all of them."""
         return select(WebhookEndpoint).where(WebhookEndpoint.school_id == self._school_id)
 
+    async def lock_count(self) -> None:
+        """Let one transaction at a time add endpoints at this school."""
+        key = func.hashtextextended(f"webhook-endpoints:{self._school_id}", 0)
+        await self._session.execute(select(func.pg_advisory_xact_lock(key)))
+
     async def count(self) -> int:
         """Return how many there are."""
         query = select(func.count()).select_from(self.selected().subquery())

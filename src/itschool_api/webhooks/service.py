@@ -67,6 +67,7 @@ async def add_endpoint(
     """Add an endpoint; raises `WebhookUrlRefused`, `TooManyWebhookEndpoints`."""
     _refuse_bad_url(sealing, form.url)
     endpoints = Endpoints(session, school_id)
+    await endpoints.lock_count()
     if await endpoints.count() >= MOST_ENDPOINTS:
         raise TooManyWebhookEndpoints
     endpoint = models.WebhookEndpoint(
