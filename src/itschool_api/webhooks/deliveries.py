@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, pagination, trail
 from itschool_api.pagination import Order, Slice
-from itschool_api.webhooks import models, service, telling
+from itschool_api.webhooks import models, telling
 from itschool_api.webhooks.payloads import WebhookTest
-from itschool_api.webhooks.repository import Deliveries
+from itschool_api.webhooks.repository import Deliveries, Endpoints
 from itschool_api.webhooks.schemas import (
     DeliveryStatus,
     WebhookDelivery,
@@ -20,6 +20,7 @@ from itschool_api.webhooks.schemas import (
     delivery_facts,
     message_of,
 )
+from itschool_api.webhooks.service import WebhookEndpointNotFound
 
 # By then a worker has surely taken a job that is there.
 _LATE: Final = timedelta(minutes=10)
@@ -81,7 +82,7 @@ async def send_test(
 
     Raises `WebhookEndpointNotFound`, `WebhookEndpointDisabled`.
     """
-    await _enabled(session, school_id, endpoint_id)
+    await _keep_enabled(session, school_id, endpoint_id)
     delivery_id = await telling.tell_one(
         session, school_id, endpoint_id, WebhookTest(endpoint_id=endpoint_id)
     )
@@ -97,12 +98,17 @@ async def redeliver(
     Raises `WebhookDeliveryNotFound`, `WebhookDeliveryPending`, `WebhookEndpointDisabled`.
     """
     rows = Deliveries(session, school_id)
-    found = await rows.locked(delivery_id)
+    found = await rows.get(delivery_id)
     if found is None:
+        raise WebhookDeliveryNotFound
+    endpoint = await Endpoints(session, school_id).kept(found.endpoint_id)
+    found = await rows.locked(delivery_id)
+    if endpoint is None or found is None:
         raise WebhookDeliveryNotFound
     if found.status == DeliveryStatus.PENDING:
         raise WebhookDeliveryPending
-    await _enabled(session, school_id, found.endpoint_id)
+    if not endpoint.enabled:
+        raise WebhookEndpointDisabled
     await rows.requeue(found.endpoint_id, clock.now(), models.WebhookDelivery.id == delivery_id)
     await telling.enqueue(session, school_id, [found.endpoint_id])
     return await read_delivery(session, school_id, delivery_id)
@@ -115,7 +121,7 @@ async def redeliver_failed(
 
     Raises `WebhookEndpointNotFound`, `WebhookEndpointDisabled`.
     """
-    await _enabled(session, school_id, endpoint_id)
+    await _keep_enabled(session, school_id, endpoint_id)
     queued = await Deliveries(session, school_id).requeue(
         endpoint_id,
         clock.now(),
@@ -137,7 +143,10 @@ async def revive(session: AsyncSession, school_id: UUID, living: Collection[UUID
     return len(lost)
 
 
-async def _enabled(session: AsyncSession, school_id: UUID, endpoint_id: UUID) -> None:
-    endpoint = await service.endpoint(session, school_id, endpoint_id)
+async def _keep_enabled(session: AsyncSession, school_id: UUID, endpoint_id: UUID) -> None:
+    """Let nobody disable or remove an endpoint before what is told to it now is written."""
+    endpoint = await Endpoints(session, school_id).kept(endpoint_id)
+    if endpoint is None:
+        raise WebhookEndpointNotFound
     if not endpoint.enabled:
         raise WebhookEndpointDisabled

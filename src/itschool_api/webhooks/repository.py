@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Text, delete, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,9 +40,15 @@ class Endpoints:
 
     async def locked(self, endpoint_id: UUID) -> WebhookEndpoint | None:
         """Return an endpoint that nobody else changes, and that nothing is told meanwhile."""
-        return await self._session.get(
-            WebhookEndpoint, (self._school_id, endpoint_id), with_for_update=True
-        )
+        return await self._held(endpoint_id, True)
+
+    async def taken(self, endpoint_id: UUID) -> WebhookEndpoint | None:
+        """Return an endpoint that nobody else changes meanwhile; it can still be told things."""
+        return await self._held(endpoint_id, {"key_share": True})
+
+    async def kept(self, endpoint_id: UUID) -> WebhookEndpoint | None:
+        """Return an endpoint that nobody disables or removes meanwhile."""
+        return await self._held(endpoint_id, {"read": True, "key_share": True})
 
     async def subscribed(self, types: Collection[str]) -> Sequence[Any]:
         """Return the enabled endpoints that one of these types is told to.
@@ -60,6 +66,17 @@ class Endpoints:
             .with_for_update(read=True, key_share=True)
         )
         return (await self._session.execute(query)).all()
+
+    async def _held(
+        self, endpoint_id: UUID, lock: bool | dict[str, bool]
+    ) -> WebhookEndpoint | None:
+        # Anew: what was read before the lock may have changed since.
+        return await self._session.get(
+            WebhookEndpoint,
+            (self._school_id, endpoint_id),
+            with_for_update=lock,
+            populate_existing=True,
+        )
 
     async def remove(self, endpoint_id: UUID) -> None:
         """Delete an endpoint, which is locked, and its deliveries."""
@@ -100,11 +117,31 @@ class Deliveries:
         )
         return (await self._session.execute(query)).scalar_one()
 
+    async def get(self, delivery_id: UUID) -> WebhookDelivery | None:
+        """Return a delivery."""
+        return await self._session.get(WebhookDelivery, (self._school_id, delivery_id))
+
     async def locked(self, delivery_id: UUID) -> WebhookDelivery | None:
-        """Return a delivery that nobody else changes meanwhile."""
+        """Return a delivery that nobody else changes meanwhile; hold its endpoint first."""
         return await self._session.get(
-            WebhookDelivery, (self._school_id, delivery_id), with_for_update=True
+            WebhookDelivery,
+            (self._school_id, delivery_id),
+            with_for_update=True,
+            populate_existing=True,
         )
+
+    async def are_sent(self, endpoint_id: UUID, job_id: int, now: datetime) -> bool:
+        """Tell whether another job sends to an endpoint now."""
+        query = select(
+            exists().where(
+                WebhookDelivery.school_id == self._school_id,
+                WebhookDelivery.endpoint_id == endpoint_id,
+                WebhookDelivery.status == "pending",
+                WebhookDelivery.next_attempt_at > now,
+                WebhookDelivery.claimed_by != job_id,
+            )
+        )
+        return (await self._session.execute(query)).scalar_one()
 
     async def claim(
         self, endpoint_id: UUID, job_id: int, now: datetime, until: datetime, count: int

@@ -3,9 +3,12 @@
 In rounds of three steps: deliveries are claimed for a while, and committed; they are sent, while no
 connection to the database is held; what came of each is written. Whoever stops in between leaves
 them claimed; the job is taken up by another worker, which sends them again, with the same id. Of
-two jobs for one endpoint, each sends its own, and neither waits for the other's. While nothing
-arrives, the rest of what is due waits for the first to be tried again: an endpoint that is down
-costs a few tries, however much is told to it.
+two jobs for one endpoint, one sends, and the other leaves it what is due: so a receiver that lets
+us wait holds up one job, and not all there can be. While nothing arrives, the rest of what is due
+waits for the first to be tried again: an endpoint that is down costs a few tries, however much is
+told to it.
+
+An endpoint's row is held before those of its deliveries, here and wherever it is changed.
 """
 
 import asyncio
@@ -58,10 +61,13 @@ async def deliver(
             if claimed is None:
                 break
             answers = await _send(courier, claimed)
-            if not await _note(sessions, school_id, endpoint_id, claimed.rows, answers):
+            if not await _note(sessions, school_id, endpoint_id, job_id, claimed, answers):
                 break
     async with school_transaction(sessions, school_id) as session:
-        return await Deliveries(session, school_id).next_due(endpoint_id, job_id)
+        deliveries = Deliveries(session, school_id)
+        if await deliveries.are_sent(endpoint_id, job_id, clock.now()):
+            return None  # by a job that asks the same once it is through
+        return await deliveries.next_due(endpoint_id, job_id)
 
 
 async def _claim(
@@ -70,10 +76,12 @@ async def _claim(
     """Take what is due, for as long as a round can take; None where there is nothing to do."""
     now = clock.now()
     async with school_transaction(sessions, school_id) as session:
-        endpoint = await Endpoints(session, school_id).get(endpoint_id)
+        endpoint = await Endpoints(session, school_id).taken(endpoint_id)
         if endpoint is None or not endpoint.enabled:
             return None
         deliveries = Deliveries(session, school_id)
+        if await deliveries.are_sent(endpoint_id, job_id, now):
+            return None
         await deliveries.give_up(
             endpoint_id,
             _TOO_OLD,
@@ -110,25 +118,36 @@ async def _note(
     sessions: Sessions,
     school_id: UUID,
     endpoint_id: UUID,
-    rows: Sequence[Any],
+    job_id: int,
+    claimed: _Claimed,
     answers: Sequence[Answer],
 ) -> bool:
-    """Write what came of a round; return whether it is worth going on."""
+    """Write what came of a round; return whether it is worth going on.
+
+    What was given up or queued again meanwhile is not this round's any more.
+    """
     now = clock.now()
-    noted = [_noted(row, answer, now) for row, answer in zip(rows, answers, strict=True)]
+    noted = [_noted(row, answer, now) for row, answer in zip(claimed.rows, answers, strict=True)]
     arrived = any(answer.reason is None for answer in answers)
     is_gone = any(answer.status == HTTPStatus.GONE for answer in answers)
     async with school_transaction(sessions, school_id) as session:
-        pending = models.WebhookDelivery.status == "pending"
-        await update_many(session, models.WebhookDelivery, school_id, noted, pending)
-        retries = [row["next_attempt_at"] for row in noted if row["next_attempt_at"] is not None]
-        if not arrived and retries:
-            await Deliveries(session, school_id).postpone(endpoint_id, min(retries))
-        await _judge(session, school_id, endpoint_id, arrived=arrived, is_gone=is_gone, now=now)
+        endpoint = await Endpoints(session, school_id).taken(endpoint_id)
+        if endpoint is None:
+            return False
+        still_ours = models.WebhookDelivery.claimed_by == job_id
+        await update_many(session, models.WebhookDelivery, school_id, noted, still_ours)
+        # Who answered at another address says nothing about this one.
+        if endpoint.url == claimed.url:
+            retries = [
+                row["next_attempt_at"] for row in noted if row["next_attempt_at"] is not None
+            ]
+            if not arrived and retries:
+                await Deliveries(session, school_id).postpone(endpoint_id, min(retries))
+            await _judge(session, endpoint, arrived=arrived, is_gone=is_gone, now=now)
     _log.info(
         "webhooks.sent",
         endpoint=str(endpoint_id),
-        count=len(rows),
+        count=len(noted),
         failed=sum(answer.reason is not None for answer in answers),
     )
     return arrived and not is_gone
@@ -155,8 +174,7 @@ def _noted(row: Any, answer: Answer, now: datetime) -> dict[str, Any]:
 
 async def _judge(
     session: AsyncSession,
-    school_id: UUID,
-    endpoint_id: UUID,
+    endpoint: models.WebhookEndpoint,
     *,
     arrived: bool,
     is_gone: bool,
@@ -168,9 +186,7 @@ async def _judge(
 
     (Standard Webhooks 1.0: 410 means that the receiver wants no more.)
     """
-    endpoint = await Endpoints(session, school_id).get(endpoint_id)
-    if endpoint is None:
-        return
+    school_id, endpoint_id = endpoint.school_id, endpoint.id
     since = endpoint.failing_since
     if arrived and since is not None:
         endpoint.failing_since = None
