@@ -7,10 +7,11 @@ from uuid import UUID
 import pytest
 from httpx2 import Response
 
-from itschool_api.database import school_transaction
-from itschool_api.webhooks import sending, service
+from itschool_api.database import school_transaction, update_many
+from itschool_api.webhooks import sending, service, telling
+from itschool_api.webhooks.payloads import WebhookTest
 from tests.kit import ANY_STATE, School, ok, problem
-from tests.outbox.post import Post
+from tests.outbox.post import Mailbox, Post
 from tests.webhooks.receiver import receiving
 from tests.webhooks.test_webhooks import hooked
 
@@ -26,10 +27,9 @@ async def test_an_endpoint_is_removed_while_a_round_is_noted(
         receiver.answer = b"HTTP/1.1 500 No\r\n\r\n"
         hook = await hooked(school, post, receiver.url())
         await hook.test()
-        note = sending.update_many
 
         async def note_slowly(*arguments: Any) -> None:
-            await note(*arguments)
+            await update_many(*arguments)
             removal = school.manager.delete(f"/v1/webhook-endpoints/{hook.id}")
             removals.append(asyncio.create_task(removal))
             await asyncio.sleep(0.2)
@@ -116,3 +116,21 @@ async def test_a_receiver_that_lets_us_wait_holds_up_one_job(
 
         await asyncio.gather(*(happen(job_id) for job_id in range(1, 5)))
     assert (most, len(receiver.received)) == (1, 4)
+
+
+async def test_who_is_told_much_leaves_a_turn_to_others(
+    school: School, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "_ROUND", 1)
+    monkeypatch.setattr(sending, "_MOST_ROUNDS", 1)
+    async with receiving() as receiver:
+        hooks = [UUID((await hooked(school, post, receiver.url())).id) for _ in range(6)]
+        async with school_transaction(school.sessions, school.id) as session:
+            for hook in hooks:
+                audience = telling.Audience(school.id, [(hook, frozenset([WebhookTest.type]))])
+                await telling.tell(session, audience, [WebhookTest(endpoint_id=hook)] * 5)
+        await post.collect(Mailbox())
+    bodies = b"\n".join(each.body for each in receiver.received)
+    assert len(receiver.received) == 30
+    firsts = [bodies[: bodies.index(str(hook).encode())].count(b"\n") for hook in hooks]
+    assert max(firsts) < 15
