@@ -79,9 +79,12 @@ def _is_whole(records: list[str]) -> bool:
 def _cut_bytes(data: bytes) -> list[str]:
     """Cut as Latin-1, which is fastest and all that most records need, then mend the others."""
     records = _cut(data.decode("latin-1"))
-    strange = [record for record in records if not record.isascii()]
-    charset = charset_of("\n".join(strange[:_MOST_RECORDS]).encode("latin-1"))
-    return [record if record.isascii() else _mended(record, charset) for record in records]
+    strange = [place for place, record in enumerate(records) if not record.isascii()]
+    some = "\n".join(records[place] for place in strange[:_MOST_RECORDS])
+    charset = charset_of(some.encode("latin-1"))
+    for place in strange:
+        records[place] = _mended(records[place], charset)
+    return records
 
 
 def _mended(record: str, charset: str) -> str:
