@@ -30,7 +30,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from itschool_api import clock, embedded, logs, schema
 from itschool_api.app import create_app
-from itschool_api.auth import throttle
+from itschool_api.auth import passwords, throttle
 from itschool_api.database import APPLICATION_ROLE, Sessions
 from itschool_api.settings import Settings
 from tests.auth.authenticator import Watch, beginning_of_a_window
@@ -138,6 +138,29 @@ def _throttle_tells_when_asked() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(throttle, "_TELL_EVERY", 3600.0)
         yield
+
+
+_IN_PRODUCTION = {name: getattr(passwords, name) for name in ("_context", "_NOBODY")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hashing_is_cheap() -> Iterator[None]:
+    """Hash by the same steps for next to nothing; a test of what it costs asks for `dear_hashing`.
+
+    A third of a run's time went into the passwords of people whom nobody attacks.
+    """
+    cheap = _IN_PRODUCTION["_context"].using(argon2__memory_cost=64, argon2__time_cost=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_context", cheap)
+        patch.setattr(passwords, "_NOBODY", cheap.hash(secrets.token_hex()))
+        yield
+
+
+@pytest.fixture
+def dear_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash at the price that passwords have in production."""
+    for name, value in _IN_PRODUCTION.items():
+        monkeypatch.setattr(passwords, name, value)
 
 
 @pytest.fixture(scope="session")

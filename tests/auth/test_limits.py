@@ -86,6 +86,7 @@ async def test_a_stolen_session_guesses_no_more_from_many_addresses(
     assert await given(token, PASSWORD) in {200, 201}
 
 
+@pytest.mark.usefixtures("dear_hashing")
 async def test_a_right_guess_in_a_session_among_too_many_at_once_changes_nothing(
     app: FastAPI, school: School
 ) -> None:
@@ -181,6 +182,7 @@ async def test_processes_count_together(
         assert (await log_in(elsewhere, name)).status_code == 200
 
 
+@pytest.mark.usefixtures("dear_hashing")
 async def test_processes_count_a_crowd_together(
     app: FastAPI,
     second_process: FastAPI,

@@ -134,6 +134,7 @@ async def test_one_address_cannot_go_through_all_accounts(
     assert answer.status_code == 429
 
 
+@pytest.mark.usefixtures("dear_hashing")
 async def test_guesses_at_once_learn_no_more_than_guesses_in_a_row(
     app: FastAPI, school: School
 ) -> None:
@@ -386,6 +387,7 @@ def test_the_3000_commonest_passwords_are_refused() -> None:
     )
 
 
+@pytest.mark.usefixtures("dear_hashing")
 async def test_a_weaker_hash_is_renewed_at_login(
     app: FastAPI, school: School, owner: AsyncEngine
 ) -> None:

@@ -424,6 +424,7 @@ async def test_first_codes_are_not_guessed_either(school: School, watch: Watch) 
     problem(right, 429, "too-many-codes")
 
 
+@pytest.mark.usefixtures("dear_hashing")
 async def test_logging_in_and_setting_the_password_at_once_wait_for_each_other(
     app: FastAPI, school: School, watch: Watch
 ) -> None:

@@ -83,6 +83,7 @@ def test_the_measure_itself() -> None:
     assert auc([1.0, 4.0], [2.0, 3.0]) == 0.5
 
 
+@pytest.mark.usefixtures("dear_hashing")
 async def test_a_wrong_password_takes_as_long_for_nobody(app: FastAPI, school: School) -> None:
     """SEC-11."""
     _, name, _ = await school.user(Role.GUARDIAN)
