@@ -6,6 +6,7 @@ Nobody reaches a file by its key: whoever asks for one names a row, and is held 
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -20,12 +21,17 @@ class Storage:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._store = LocalStore(folder.resolve(), mkdir=True)
+        self._folder = folder.resolve()
+        self._store = LocalStore(self._folder, mkdir=True)
 
     async def keep(self, school_id: UUID, name: str, content: bytes) -> str:
-        """Write `content` and return its key; the same name again overwrites nothing else."""
+        """Write `content` and return its key; the same name again overwrites nothing else.
+
+        When this returns, a loss of power takes it no more: its row may be committed.
+        """
         key = key_of(school_id, name)
         await self._store.put_async(key, content)
+        await asyncio.to_thread(self._settle, key)
         return key
 
     async def read(self, key: str) -> bytes:
@@ -45,6 +51,19 @@ class Storage:
             lambda: [each for part in self._store.list(key_of(school_id, folder)) for each in part]
         )
         return [(each["path"], each["last_modified"]) for each in found]
+
+    def _settle(self, key: str) -> None:
+        """Let the disk have a file, and the folders that name it: the library waits for neither."""
+        path = self._folder / key
+        for each in (
+            path,
+            *(folder for folder in path.parents if folder.is_relative_to(self._folder)),
+        ):
+            opened = os.open(each, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
 
 
 def key_of(school_id: UUID, name: str) -> str:
