@@ -240,6 +240,20 @@ async def test_no_more_of_an_answer_is_read_than_its_beginning() -> None:
     assert answer.reply.startswith("x  x  ")
 
 
+@pytest.mark.parametrize("rest", [b"", b"content-length: 9\r\n", b"transfer-encoding: chunked\r\n"])
+async def test_a_status_counts_whatever_comes_late_after_it(
+    rest: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else who thanked us in time is told again for three days."""
+    monkeypatch.setattr(couriers, "_REPLY_SECONDS", 0.1)
+    monkeypatch.setattr(couriers, "MOST_SECONDS", 1.0)
+    async with receiving() as receiver:
+        receiver.answer = b"HTTP/1.1 200 OK\r\n" + rest + b"\r\n" + (b"" if rest else b"Thanks")
+        answer = await sent(Courier(LOOPBACK), receiver.url())
+    assert (answer.status, answer.reason) == (200, None)
+    assert answer.reply == ("" if rest else "Thanks")
+
+
 async def test_whoever_lets_us_wait_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(couriers, "MOST_SECONDS", 0.3)
     async with receiving() as receiver:

@@ -24,7 +24,7 @@ async def test_an_endpoint_is_removed_while_a_round_is_noted(
     """Both hold the endpoint first, so neither waits for the other for ever."""
     removals: list[asyncio.Task[Response]] = []
     async with receiving() as receiver:
-        receiver.answer = b"HTTP/1.1 500 No\r\n\r\n"
+        receiver.answer = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
         hook = await hooked(school, post, receiver.url())
         await hook.test()
 
@@ -75,7 +75,7 @@ async def test_who_answers_at_the_former_address_says_nothing_about_the_new_one(
             ok(await school.manager.post(again), 202)
 
         former.meanwhile = move
-        former.answer = b"HTTP/1.1 410 Gone\r\n\r\n"
+        former.answer = b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"
         await hook.deliver()
         shown = await hook.shown()
         assert (shown["enabled"], shown["failing_since"]) == (True, None)

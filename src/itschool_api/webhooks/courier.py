@@ -12,6 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
@@ -27,6 +28,7 @@ from itschool_api.webhooks.destinations import Destination, NotADestination, Rul
 MOST_SECONDS: Final = 15.0
 _CONNECT_SECONDS: Final = 5.0
 _MOST_REPLY_BYTES: Final = 1000
+_REPLY_SECONDS: Final = 2.0
 _MOST_ADDRESSES: Final = 4
 _AGENT: Final = "itschool-api-webhooks/1"
 
@@ -165,12 +167,17 @@ class Courier:
 
 
 async def _beginning(response: httpx2.Response) -> str:
-    """Return how an answer begins, on what the database can store; the rest is not read."""
+    """Return how an answer begins, on what the database can store; the rest is not read.
+
+    Its status has come and decides: what comes late after it, or breaks off, changes nothing.
+    """
     found = b""
-    async for chunk in response.aiter_raw():
-        found += chunk
-        if len(found) >= _MOST_REPLY_BYTES:
-            break
+    with suppress(TimeoutError, httpx2.TransportError):
+        async with asyncio.timeout(_REPLY_SECONDS):
+            async for chunk in response.aiter_raw():
+                found += chunk
+                if len(found) >= _MOST_REPLY_BYTES:
+                    break
     text = found[:_MOST_REPLY_BYTES].decode("utf-8", "replace")
     return "".join(each if each.isprintable() or each in "\n\t" else " " for each in text)
 
