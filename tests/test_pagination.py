@@ -82,6 +82,19 @@ async def test_a_cursor_shows_no_name_and_bears_no_change(school: School) -> Non
     problem(await manager.get("/v1/guardians", params={"cursor": cursor}), 400, "invalid-cursor")
 
 
+async def test_a_cursor_of_another_school_tells_nothing_of_it(
+    school: School, other_school: School
+) -> None:
+    """SEC-02: it would lie between names of one's own."""
+    for name in ("Peeters", "Petit"):
+        await school.child(last_name=name)
+    await other_school.child(last_name="Pe")
+    cursor = ok(await school.manager.get("/v1/students", params={"limit": 1}))["next"]
+
+    answer = await other_school.manager.get("/v1/students", params={"cursor": cursor})
+    problem(answer, 400, "invalid-cursor")
+
+
 @pytest.mark.parametrize(
     "cursor",
     ["x", "====", "W" * 1000, base64.urlsafe_b64encode(json.dumps(["a", 1]).encode()).decode()],

@@ -51,6 +51,7 @@ APPLICATION_ROLE = "itschool_app"
 _STATEMENT_TIMEOUT_MS = 60_000
 _LOCK_TIMEOUT_MS = 15_000
 _BEFORE_COMMIT = "before_commit"
+_SCHOOL = "school"
 _ROWS_A_STATEMENT: Final = 64
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -192,17 +193,24 @@ def school_setting(school: UUID | ColumnElement[str]) -> ColumnElement[str]:
 async def enter_school(session: AsyncSession, school_id: UUID) -> None:
     """Make `school_id` the school that this transaction sees."""
     await session.execute(select(school_setting(school_id)))
-    await tell_nodes(session, school_id)
+    await entered(session, school_id)
 
 
-async def tell_nodes(session: AsyncSession, school_id: UUID) -> None:
-    """Make `school_id`, which is set here, what the other nodes of a cluster see as well.
+async def entered(session: AsyncSession, school_id: UUID) -> None:
+    """Keep in mind that `school_id` was set (`school_of`), and make the other nodes see it as well.
 
     Citus passes `SET LOCAL` on to them (with `citus.propagate_set_commands = 'local'`), but not
     what a function set. Without a cluster nothing is sent.
     """
+    session.info[_SCHOOL] = school_id
     if session.get_bind().get_execution_options().get("is_cluster"):
         await session.execute(text(f"SET LOCAL app.school_id = '{school_id}'"))
+
+
+def school_of(session: AsyncSession) -> UUID | None:
+    """Return the school that was entered; None: none was."""
+    school_id: UUID | None = session.info.get(_SCHOOL)
+    return school_id
 
 
 @asynccontextmanager

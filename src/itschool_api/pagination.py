@@ -1,7 +1,8 @@
 """Keyset pages: `limit + 1` rows after a sealed cursor, never an OFFSET or a COUNT.
 
 A cursor is the last row's place in the order, which may be a child's name, and it travels in query
-strings, which proxies log: so it is encrypted, and bound to the list that gave it.
+strings, which proxies log: so it is encrypted, and bound to the list that gave it. The school's list,
+too: else whoever finds one could see between which names of their own it lies.
 """
 
 import base64
@@ -23,7 +24,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from itschool_api import errors
 from itschool_api.contract import Document, Search
-from itschool_api.database import Selection
+from itschool_api.database import Selection, school_of
 
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 200
@@ -145,7 +146,8 @@ async def rows_of(
     """
     query, order = kept.statement, kept.order
     # The columns too: where the order was another one, the place is not in this list.
-    listed = " ".join([wanted.path, *(str(column) for column in order.by), str(order.descending)])
+    columns = (str(column) for column in order.by)
+    listed = " ".join([wanted.path, str(school_of(session)), *columns, str(order.descending)])
     if wanted.cursor is not None and wanted.seal is not None:
         place = wanted.seal.open(wanted.cursor, listed)
         here = tuple_(*order.by)

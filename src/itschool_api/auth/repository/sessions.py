@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.auth.models import Membership, RefreshToken, User, UserSession
 from itschool_api.auth.repository.second_factors import is_protected, schools
-from itschool_api.database import Selection, school_setting, tell_nodes
+from itschool_api.database import Selection, entered, school_setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class UserSessions:
                 },
             )
         ).one_or_none()
-        await tell_nodes(self._session, school_id)
+        await entered(self._session, school_id)
         return LiveSession(row.restricted, frozenset(row.roles), row.lacks_factor) if row else None
 
     async def revoke_all(self, user_id: UUID, now: datetime, *, but: UUID | None = None) -> int:
