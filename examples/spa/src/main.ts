@@ -3,7 +3,7 @@
 import * as api from "./api";
 import { h } from "./dom";
 import { showFirstLogIn, showLogIn } from "./login";
-import { complain, heard, hush, main, show, trying } from "./page";
+import { begun, complain, heard, hush, main, show, trying } from "./page";
 import { showHome, showInvoice, showInvoices, showWallet } from "./views";
 import { choose, language, LANGUAGES, words } from "./words";
 
@@ -52,6 +52,7 @@ function drawHeader(): void {
 
 /** Show what the address names, in the chosen language. */
 async function draw(): Promise<void> {
+  const wanted = begun();
   api.speak(language());
   document.documentElement.lang = language();
   drawHeader();
@@ -59,6 +60,7 @@ async function draw(): Promise<void> {
   if (!me) {
     // The links in e-mails carry the login token in the fragment, which no server sees.
     const token = new URLSearchParams(page).get("token");
+    main.removeAttribute("aria-busy");
     if (token) history.replaceState(null, "", "#first");
     if (token || page === "first") showFirstLogIn(enterHome, token ?? "");
     else showLogIn(enterHome);
@@ -66,19 +68,19 @@ async function draw(): Promise<void> {
   }
   main.setAttribute("aria-busy", "true");
   try {
-    if (!page) await showHome(me);
-    else if (page === "wallets" && id) await showWallet(id);
-    else if (page === "invoices" && id) await showInvoice(id);
-    else if (page === "invoices") await showInvoices();
+    if (!page) await showHome(me, wanted);
+    else if (page === "wallets" && id) await showWallet(id, wanted);
+    else if (page === "invoices" && id) await showInvoice(id, wanted);
+    else if (page === "invoices") await showInvoices(wanted);
     else show(words().notFound);
   } catch (error) {
-    // Unless the session ended, which shows the way in.
-    if (me) {
+    // Unless another page is wanted by now, such as the way in where the session ended.
+    if (wanted()) {
       show(words().app);
       complain(error);
     }
   }
-  main.removeAttribute("aria-busy");
+  if (wanted()) main.removeAttribute("aria-busy");
 }
 
 async function enter(): Promise<void> {

@@ -36,6 +36,14 @@ export async function trying(act: () => Promise<void>): Promise<void> {
   }
 }
 
+let latest = 0;
+
+/** Begin a page; tells later whether it is still the one that is wanted, or came too late. */
+export function begun(): () => boolean {
+  const mine = ++latest;
+  return () => mine === latest;
+}
+
 /** Show a page, and begin to read at its title. */
 export function show(title: string, ...content: (Node | null | false)[]): void {
   const heading = h("h1", { tabIndex: -1 }, title);

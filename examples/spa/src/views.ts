@@ -1,10 +1,13 @@
-// The pages of somebody who is logged in. Each reads what it shows, then shows it.
+// The pages of somebody who is logged in. Each reads what it shows, then shows it, if it is still
+// wanted: an answer that comes late belongs to a page that was left, or to who has logged out.
 
 import * as api from "./api";
 import { field, form, h } from "./dom";
-import { complain, hush, show, tell, trying } from "./page";
+import { begun, complain, hush, show, tell, trying } from "./page";
 import { payment } from "./payment";
 import { day, instant, money, words } from "./words";
+
+type Wanted = () => boolean;
 
 const nameOf = (wallet: api.Wallet): string => `${wallet.student.first_name} ${wallet.student.last_name}`;
 
@@ -30,12 +33,13 @@ function walletsOf(wallets: api.Wallet[]): HTMLElement[] {
     ));
 }
 
-export async function showHome(me: api.Me): Promise<void> {
+export async function showHome(me: api.Me, wanted: Wanted): Promise<void> {
   if (!me.scopes.includes("wallets:read")) {
     show(`${words().hello} ${me.first_name}`, h("p", {}, words().forParents));
     return;
   }
   const { wallets, invoices, events, imported_until } = await api.readDashboard();
+  if (!wanted()) return;
   const ofWhen = (event: api.Dashboard["events"][number]): string =>
     event.begins_at ? instant(event.begins_at) : event.begins_on ? day(event.begins_on) : "";
   show(
@@ -72,10 +76,11 @@ export async function showHome(me: api.Me): Promise<void> {
   );
 }
 
-export async function showWallet(id: string): Promise<void> {
+export async function showWallet(id: string, wanted: Wanted): Promise<void> {
   const [{ wallet, operations }, { details, code }] = await Promise.all([
     api.readWallet(id), api.readPayment({ wallet_id: id }),
   ]);
+  if (!wanted()) return;
   show(
     words().topUpTitle,
     h("p", {}, `${nameOf(wallet)}, ${wallet.compartment.name} · ${words().balance} `,
@@ -108,7 +113,7 @@ const statusOf = (invoice: api.Invoice): HTMLElement =>
   h("span", { className: `badge ${invoice.overdue ? "overdue" : invoice.status}` },
     invoice.overdue ? words().overdue : words().statuses[invoice.status]);
 
-export async function showInvoices(): Promise<void> {
+export async function showInvoices(wanted: Wanted): Promise<void> {
   const shown: api.Invoice[] = [];
   const place = h("div", { className: "card" });
   const more = h("button", { type: "button" }, words().more);
@@ -128,15 +133,17 @@ export async function showInvoices(): Promise<void> {
   };
   more.onclick = () => void trying(read);
   await read();
+  if (!wanted()) return;
   show(words().invoices, place, more);
 }
 
-export async function showInvoice(id: string): Promise<void> {
+export async function showInvoice(id: string, wanted: Wanted): Promise<void> {
   const invoice = await api.readInvoice(id);
   const due = invoice.status !== "draft" && invoice.remaining_cents > 0;
   const [wallets, transfer] = due
     ? await Promise.all([api.listWallets(), api.readPayment({ invoice_id: id })])
     : [[], null];
+  if (!wanted()) return;
   const sums: [string, string][] = [
     [words().total, money(invoice.total_cents)],
     [words().paid, money(invoice.paid_cents)],
@@ -192,9 +199,10 @@ function fromWallet(invoice: api.InvoiceDetails, wallets: api.Wallet[]): HTMLEle
   amount.addEventListener("change", renew);
   const pay = async (): Promise<void> => {
     hush();
+    const wanted = begun();
     try {
       await api.payInvoice(invoice.id, select.value, Math.round(Number(amount.value) * 100), key);
-      await showInvoice(invoice.id);
+      await showInvoice(invoice.id, wanted);
       tell(words().paidNow);
     } catch (error) {
       complain(error);

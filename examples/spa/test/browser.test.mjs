@@ -155,9 +155,24 @@ test("on a phone nothing is wider than the screen", async () => {
   await page.setViewportSize({ width: 1100, height: 800 });
 });
 
-test("who logs out is out", async () => {
+test("who logs out is out, and what comes late is not shown", async () => {
+  let late;
+  const came = new Promise((resolve) => (late = resolve));
+  await page.route("**/v1/dashboard", async (route) => {
+    const response = await route.fetch();
+    await new Promise((done) => setTimeout(done, 1500));
+    await route.fulfill({ response });
+    late();
+  });
+  await page.goto(`${demo.appUrl}/#`);
+  await page.reload();
   await button("Se déconnecter").click();
   await heading("Connexion");
+  await came;
+  await page.waitForTimeout(200);
+  await heading("Connexion");
+  assert.equal(await page.getByRole("heading", { level: 3 }).count(), 0);
+  await page.unroute("**/v1/dashboard");
   await page.reload();
   await heading("Connexion");
   assert.deepEqual(await context.cookies(), []);
