@@ -21,6 +21,8 @@ import asyncpg
 import pytest
 from cryptography import x509
 from fastapi import FastAPI
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -38,6 +40,10 @@ from tests.certificates import self_signed
 from tests.kit import School, open_school
 from tests.outbox.post import Post
 from tests.spare import Spare
+
+# An example that takes longer than 200 ms tells of a busy machine.
+hypothesis.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.load_profile("tests")
 
 _OWNER_URL = "ITSCHOOL_TEST_OWNER_URL"
 _TEMPLATE = "itschool_template"

@@ -167,7 +167,7 @@ def test_only_one_framed_reference_is_what_the_payer_marked(text: str, found: st
 @pytest.mark.parametrize("unit", ["+", "123", "1 ", "123/4567/", "+++123/4567/8901"])
 def test_searching_takes_linear_time(unit: str) -> None:
     text = unit * 40_000
-    began = time.perf_counter()
+    began = time.thread_time()
     references.candidates(text)
     references.delimited(text)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2

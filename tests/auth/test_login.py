@@ -157,17 +157,18 @@ async def test_a_right_guess_among_too_many_at_once_opens_nothing(
     """SEC-12: it was let in before the others had failed, and counts after them."""
     monkeypatch.setattr(limits, "FAILURES_PER_ACCOUNT_AND_ADDRESS", 3)
     _, name, _ = await school.user(Role.GUARDIAN)
-    real, others_failed = passwords.verified, threading.Event()
+    real, was_let_in, others_failed = passwords.verified, threading.Event(), threading.Event()
 
     def last(password: str, stored: str | None) -> tuple[bool, str | None]:
         if password == PASSWORD:
+            was_let_in.set()
             others_failed.wait(20)
         return real(password, stored)
 
     monkeypatch.setattr(passwords, "verified", last)
     async with client_of(app) as guesser:
         right = asyncio.create_task(log_in(guesser, name))
-        await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(was_let_in.wait, 20)
         wrong = await asyncio.gather(*(log_in(guesser, name, "guess") for _ in range(4)))
         others_failed.set()
 

@@ -260,7 +260,10 @@ async def test_of_several_workers_one_sweeps(post: Post, owner: AsyncEngine) -> 
             due = "UPDATE pgqueuer_schedules SET next_run = now() - interval '1 second', status = 'queued'"
             await connection.execute(text(f"{due} WHERE entrypoint = 'sweep'"))
         running = [asyncio.create_task(queue.sm.run()) for queue in queues]
-        await asyncio.sleep(1)
+        async with asyncio.timeout(20):
+            while not sweeps:  # noqa: ASYNC110 - nobody signals it
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)  # the other has looked as well
         for queue in queues:
             queue.sm.shutdown.set()
         await asyncio.gather(*running)

@@ -8,7 +8,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -247,7 +247,7 @@ _ROWS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(rows=_ROWS, is_workbook=st.booleans())
 def test_what_is_written_is_what_is_read(rows: list[writing.Row], is_workbook: bool) -> None:
     data = writing.as_workbook(rows) if is_workbook else writing.as_csv(rows)

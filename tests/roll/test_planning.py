@@ -146,7 +146,7 @@ def _people(kind: type[Person], known: Sequence[Person], writes: state.Writes) -
     ]
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(first=_FILES, second=_FILES, end=st.booleans())
 def test_what_was_taken_changes_nothing_when_it_is_taken_again(
     first: int, second: int, end: bool
@@ -162,7 +162,7 @@ def test_what_was_taken_changes_nothing_when_it_is_taken_again(
         assert again.is_empty, again
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(first=_FILES, second=_FILES)
 def test_nobody_is_ever_two_and_nobody_is_lost(first: int, second: int) -> None:
     known = NOBODY
@@ -183,7 +183,7 @@ def test_nobody_is_ever_two_and_nobody_is_lost(first: int, second: int) -> None:
             known = after
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(seed=_FILES)
 def test_the_order_of_rows_does_not_matter(seed: int) -> None:
     rows = file_of(seed)

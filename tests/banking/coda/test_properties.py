@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from itschool_api.banking import coda
@@ -12,9 +12,6 @@ from itschool_api.banking.coda import builders
 from itschool_api.banking.coda.generator import SCHOOL, Kind
 from itschool_api.money import Cents
 from tests.banking.coda.strategies import statements
-
-settings.register_profile("coda", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("coda")
 
 DAY = date(2026, 11, 24)
 EVERY_KIND = coda.write(
@@ -213,12 +210,13 @@ def spoken(count: int) -> bytes:
     ],
 )
 def test_a_large_file_takes_linear_time(made: Callable[[int], bytes]) -> None:
-    """Reading four times as much may take four times as long, with room for a busy machine."""
+    """Reading four times as much may take four times as long, with room for chance."""
     small, large = made(2_000), made(8_000)
 
     def seconds(data: bytes) -> float:
-        began = time.perf_counter()
+        # The processor's time, for others use the machine meanwhile.
+        began = time.thread_time()
         refused_or_read(data)
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     assert seconds(large) < 10 * min(seconds(small), seconds(small)) + 0.1
