@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from itschool_api import worker
+from itschool_api import clock, worker
 from itschool_api.auth.caller import Role
 from itschool_api.banking.coda.builders import payment
 from itschool_api.cli.privacy import cleared
@@ -314,7 +314,7 @@ async def test_leavers_who_owe_nothing_are_erased_after_their_months(
     owing = await school.child(first_name="Lou")
     await school.post_coda(school.coda(payment(owing.reference, Cents(5_00), PAYER)))
     for child in (gone, with_sibling, owing):
-        left = {"left_on": date.today().isoformat()}  # noqa: DTZ011
+        left = {"left_on": clock.today("Europe/Brussels").isoformat()}
         ok(await school.manager.put(f"/v1/students/{child.student_id}/departure", json=left))
 
     async def names() -> set[str]:
