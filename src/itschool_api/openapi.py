@@ -28,7 +28,8 @@ Wallets, invoices and events of Belgian schools, and the bank's CODA file that p
 * **Money** is integer cents, in euro, in every field that ends in `_cents`.
 * **Days** are `YYYY-MM-DD`, in the school's time zone; **instants** are RFC 3339, in UTC.
 * **HEAD** is answered wherever `GET` is, with the same headers and no body.
-* **Lists** are pages: send `next` as `cursor` until it is null.
+* **Lists** are pages: send `next` as `cursor` until it is null. Many take `sort`: a field, and `-`
+  before it for the highest first. A cursor goes on in its own order alone.
 * **Parameters** that an operation does not know are refused (400), and so are unknown fields (422).
 * **Changes** (`PATCH`) need `If-Match`: the `ETag` of what you read, or `*` for whatever is there.
   Fields that you leave out stay.

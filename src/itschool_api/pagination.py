@@ -1,13 +1,13 @@
 """Keyset pages: `limit + 1` rows after a sealed cursor, never an OFFSET or a COUNT.
 
 A cursor is the last row's place in the order, which may be a child's name, and it travels in query
-strings, which proxies log: so it is encrypted, and bound to the list that gave it. The school's list,
-too: else whoever finds one could see between which names of their own it lies.
+strings, which proxies log: so it is encrypted, and bound to the list that gave it, and to its order.
+The school's list, too: else whoever finds one could see between which names of their own it lies.
 """
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from fastapi import Depends, Query, Request
 from pydantic import Field
-from sqlalchemy import Integer, bindparam, tuple_
+from sqlalchemy import Integer, bindparam, literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
@@ -111,6 +111,21 @@ class Order:
     descending: bool = False
 
 
+def orders(by: Mapping[str, tuple[_Column, ...]]) -> Mapping[str, Order]:
+    """Return what each value of a list's `sort` means: a field, or a field the other way round.
+
+    A field's columns end in some that are unique, and a null among them has its place by a value.
+    """
+    up = {field: Order(columns) for field, columns in by.items()}
+    down = {f"-{field}": Order(columns, descending=True) for field, columns in by.items()}
+    return up | down
+
+
+def sorted_by(remark: str = "") -> Any:
+    """Describe a list's `sort`, whose type names the fields that it takes."""
+    return Query(description=f"Which field sets the order; after `-` the highest first. {remark}")
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A query in its order, whose statement can be kept: making it costs as much as running it."""
@@ -151,7 +166,7 @@ async def rows_of(
     if wanted.cursor is not None and wanted.seal is not None:
         place = wanted.seal.open(wanted.cursor, listed)
         here = tuple_(*order.by)
-        last = tuple_(*(_typed(part, column) for part, column in zip(place, order.by, strict=True)))
+        last = tuple_(*(_value(part, column) for part, column in zip(place, order.by, strict=True)))
         query = query.where(here < last if order.descending else here > last)
     found = (await session.execute(query, {_COUNT: wanted.limit + 1, **parameters})).all()
     if len(found) <= wanted.limit or wanted.seal is None:
@@ -167,6 +182,11 @@ def _plain(part: Any) -> Any:
         case UUID():
             return str(part)
     return part
+
+
+def _value(part: Any, column: _Column) -> ColumnElement[Any]:
+    """Return a part as the column's kind of value, whatever its size: one statement for all."""
+    return literal(_typed(part, column), column.type)
 
 
 def _typed(part: Any, column: _Column) -> Any:

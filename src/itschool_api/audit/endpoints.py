@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query, Request, Security
 
 from itschool_api import errors
 from itschool_api.audit import actions, service
-from itschool_api.audit.schemas import AuditEventPage
+from itschool_api.audit.schemas import AuditEventPage, AuditEventSort
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.contract import Instant
 from itschool_api.database import Transaction
-from itschool_api.pagination import InvalidCursor, Wanted
+from itschool_api.pagination import InvalidCursor, Wanted, sorted_by
 
 router = APIRouter(prefix="/v1/audit-events", tags=["audit"])
 
@@ -47,8 +47,9 @@ async def list_audit_events(
         Instant | None, Query(alias="from", description="From this instant on.")
     ] = None,
     until: Annotated[Instant | None, Query(description="Before this instant.")] = None,
+    sort: Annotated[AuditEventSort, sorted_by()] = "-at",
 ) -> AuditEventPage:
-    """List who did what at the school, newest first.
+    """List who did what at the school, by default the newest first.
 
     Whatever changed something left one event, in the same transaction; what was refused left none.
     Files with personal data that were downloaded are here too. Events hold ids and nothing that
@@ -68,4 +69,5 @@ async def list_audit_events(
         subject_id=subject,
         since=since,
         until=until,
+        sort=sort,
     )

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -55,6 +55,9 @@ class AuditEvent(Document):
         examples=[{"second_factor_required": True}],
     )
     request_id: str | None = Field(max_length=100, description="The request's `X-Request-Id`.")
+
+
+AuditEventSort = Literal["at", "-at"]
 
 
 class AuditEventPage(Page[AuditEvent]):

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import pagination, trail
 from itschool_api.audit.repository import selected
-from itschool_api.audit.schemas import Actor, ActorKind, AuditEvent, AuditEventPage
+from itschool_api.audit.schemas import Actor, ActorKind, AuditEvent, AuditEventPage, AuditEventSort
 from itschool_api.auth import service as auth
-from itschool_api.pagination import Order, Slice
+from itschool_api.pagination import Slice
 
-_NEWEST_FIRST = Order((trail.AuditEvent.at, trail.AuditEvent.id), descending=True)
+_ORDERS: Final = pagination.orders({"at": (trail.AuditEvent.at, trail.AuditEvent.id)})
 
 
 async def list_events(
@@ -20,17 +21,18 @@ async def list_events(
     school_id: UUID,
     wanted: Slice,
     *,
+    sort: AuditEventSort,
     actor: str | None = None,
     action: str | None = None,
     subject_id: UUID | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> AuditEventPage:
-    """Return the school's events, newest first; `until` itself is not in it."""
+    """Return the school's events; `until` itself is not in it."""
     query = selected(
         school_id, actor=actor, action=action, subject_id=subject_id, since=since, until=until
     )
-    rows, following = await pagination.rows(session, query, _NEWEST_FIRST, wanted)
+    rows, following = await pagination.rows(session, query, _ORDERS[sort], wanted)
     events = [row[0] for row in rows]
     actors = await _actors(session, school_id, events)
     return AuditEventPage(

@@ -17,15 +17,17 @@ from itschool_api.banking.matching import Cause, State
 from itschool_api.banking.schemas import (
     BankStatementDetails,
     BankStatementPage,
+    BankStatementSort,
     BankTransactionDetails,
     BankTransactionPage,
+    BankTransactionSort,
     ImportReport,
     NewAllocations,
 )
 from itschool_api.database import Transaction, released
 from itschool_api.invoices.service import InvoiceIsDraft, InvoiceNotFound
 from itschool_api.ledger.service import AccountClosed, MoreThanDue
-from itschool_api.pagination import InvalidCursor, Wanted
+from itschool_api.pagination import InvalidCursor, Wanted, sorted_by
 from itschool_api.wallets.service import WalletNotFound
 
 # The largest file that a setting may allow; the setting itself is checked while streaming.
@@ -128,10 +130,15 @@ async def import_bank_statement(
 
 @router.get("/bank-statements", responses=errors.responses(InvalidCursor))
 async def list_bank_statements(
-    session: Transaction, caller: StatementReader, wanted: Wanted
+    session: Transaction,
+    caller: StatementReader,
+    wanted: Wanted,
+    sort: Annotated[
+        BankStatementSort, sorted_by("`id`: the order in which they were imported.")
+    ] = "-id",
 ) -> BankStatementPage:
-    """List the imported statements, the newest import first."""
-    return await statements.list_statements(session, caller, wanted)
+    """List the imported statements, by default the newest import first."""
+    return await statements.list_statements(session, caller, sort, wanted)
 
 
 @router.get(
@@ -153,10 +160,13 @@ async def list_bank_transactions(
     state: Annotated[State | None, Query(description="`suspense`: what waits.")] = None,
     cause: Annotated[Cause | None, Query(description="Of this cause only.")] = None,
     statement: Annotated[UUID | None, Query(description="Of this statement only.")] = None,
+    sort: Annotated[
+        BankTransactionSort, sorted_by("`id`: the order in which they were imported.")
+    ] = "-id",
 ) -> BankTransactionPage:
-    """List the bank's movements, the newest first."""
+    """List the bank's movements, by default the newest first."""
     return await suspense.list_transactions(
-        session, caller, wanted, state=state, cause=cause, statement_id=statement
+        session, caller, wanted, state=state, cause=cause, statement_id=statement, sort=sort
     )
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api import pagination
 from itschool_api.banking.coda import NO_SEPARATE_APPLICATION
 from itschool_api.banking.matching import Planned, State
 from itschool_api.banking.models import (
@@ -22,6 +23,20 @@ from itschool_api.invoices.models import Invoice
 from itschool_api.ledger.models import Transfer
 from itschool_api.schools.models import BankAccount
 from itschool_api.wallets.models import Wallet
+
+STATEMENT_ORDERS: Final = pagination.orders(
+    {
+        "id": (BankStatement.id,),
+        "closing_on": (BankStatement.closing_on, BankStatement.id),
+    }
+)
+TRANSACTION_ORDERS: Final = pagination.orders(
+    {
+        "id": (BankTransaction.id,),
+        "booked_on": (BankTransaction.booked_on, BankTransaction.id),
+        "amount_cents": (BankTransaction.amount_cents, BankTransaction.id),
+    }
+)
 
 
 class Statements:

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -103,6 +103,9 @@ class BankStatement(Document):
     import_id: UUID
 
 
+BankStatementSort = Literal["id", "-id", "closing_on", "-closing_on"]
+
+
 class BankStatementPage(Page[BankStatement]):
     """A part of the statements, newest import first."""
 
@@ -144,6 +147,11 @@ class BankTransaction(Document):
     communication: str = Field(max_length=1000)
     counterparty_name: str = Field(max_length=100)
     counterparty_account: str = Field(max_length=40)
+
+
+BankTransactionSort = Literal[
+    "id", "-id", "booked_on", "-booked_on", "amount_cents", "-amount_cents"
+]
 
 
 class BankTransactionPage(Page[BankTransaction]):

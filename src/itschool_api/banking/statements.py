@@ -15,16 +15,17 @@ from itschool_api.banking.coda import NO_SEPARATE_APPLICATION, Statement
 from itschool_api.banking.matching import Cause, State, Tally
 from itschool_api.banking.models import BankStatement
 from itschool_api.banking.reports import Known, Predecessor, cents
-from itschool_api.banking.repository import Statements
+from itschool_api.banking.repository import STATEMENT_ORDERS, Statements
 from itschool_api.banking.schemas import BankStatement as BankStatementDocument
 from itschool_api.banking.schemas import (
     BankStatementDetails,
     BankStatementPage,
+    BankStatementSort,
     ImportReport,
     Sum,
 )
 from itschool_api.database import refusing
-from itschool_api.pagination import Order, Slice
+from itschool_api.pagination import Slice
 from itschool_api.schools import service as schools
 from itschool_api.schools.models import BankAccount
 
@@ -67,13 +68,11 @@ class Recognised:
 
 
 async def list_statements(
-    session: AsyncSession, caller: Caller, wanted: Slice
+    session: AsyncSession, caller: Caller, sort: BankStatementSort, wanted: Slice
 ) -> BankStatementPage:
-    """Return statements, the newest import first."""
+    """Return statements."""
     query = Statements(session, caller.school_id).selected()
-    rows, following = await pagination.rows(
-        session, query, Order((BankStatement.id,), descending=True), wanted
-    )
+    rows, following = await pagination.rows(session, query, STATEMENT_ORDERS[sort], wanted)
     return BankStatementPage(
         items=[BankStatementDocument(**_statement_facts(row)) for row in rows], next=following
     )

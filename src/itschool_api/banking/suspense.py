@@ -9,11 +9,12 @@ from itschool_api.auth.caller import Caller
 from itschool_api.banking import news
 from itschool_api.banking.matching import Cause, State
 from itschool_api.banking.models import BankTransaction
-from itschool_api.banking.repository import Transactions
+from itschool_api.banking.repository import TRANSACTION_ORDERS, Transactions
 from itschool_api.banking.schemas import BankTransaction as BankTransactionDocument
 from itschool_api.banking.schemas import (
     BankTransactionDetails,
     BankTransactionPage,
+    BankTransactionSort,
     NewAllocation,
     NewAllocations,
     TransactionAllocation,
@@ -23,7 +24,7 @@ from itschool_api.invoices import service as invoices
 from itschool_api.ledger import service as ledger
 from itschool_api.ledger.service import Posting
 from itschool_api.money import Cents, euros
-from itschool_api.pagination import Order, Slice
+from itschool_api.pagination import Slice
 from itschool_api.schools import service as schools
 from itschool_api.wallets import service as wallets
 
@@ -52,14 +53,13 @@ async def list_transactions(
     state: State | None,
     cause: Cause | None,
     statement_id: UUID | None,
+    sort: BankTransactionSort,
 ) -> BankTransactionPage:
-    """Return transactions, the newest first."""
+    """Return transactions."""
     query = Transactions(session, caller.school_id).selected(
         state=state, cause=cause, statement_id=statement_id
     )
-    rows, following = await pagination.rows(
-        session, query, Order((BankTransaction.id,), descending=True), wanted
-    )
+    rows, following = await pagination.rows(session, query, TRANSACTION_ORDERS[sort], wanted)
     return BankTransactionPage(
         items=[BankTransactionDocument.model_validate(row[0]) for row in rows], next=following
     )

@@ -12,9 +12,9 @@ from itschool_api.auth.caller import Caller, Scope
 from itschool_api.contract import Day
 from itschool_api.database import Transaction
 from itschool_api.events import service
-from itschool_api.events.schemas import Event, EventChanges, EventPage, NewEvent
+from itschool_api.events.schemas import Event, EventChanges, EventPage, EventSort, NewEvent
 from itschool_api.families.service import ClassGroupNotFound, PersonErased, StudentNotFound
-from itschool_api.pagination import InvalidCursor, Wanted
+from itschool_api.pagination import InvalidCursor, Wanted, sorted_by
 from itschool_api.preconditions import MadeFrom
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
@@ -49,14 +49,17 @@ async def list_events(
         Day | None,
         Query(alias="until", description="Last day of the period; no end if you do not say."),
     ] = None,
+    sort: Annotated[
+        EventSort, sorted_by("Whole days begin when their first day does.")
+    ] = "begins_at",
 ) -> EventPage:
-    """List events by their beginning: a parent's, or all of the school's for its staff.
+    """List events, by default by their beginning: a parent's, or all of the school's for its staff.
 
     Days are the school's. What began before the period and goes on in it is in the list. Parents
     get what is for the whole school, for a class group of their child, or for their child.
     """
     return await service.list_events(
-        session, caller, wanted, first_day=first_day, last_day=last_day
+        session, caller, wanted, sort=sort, first_day=first_day, last_day=last_day
     )
 
 

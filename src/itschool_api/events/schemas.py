@@ -1,7 +1,7 @@
 """What clients send to and receive about events."""
 
 from datetime import date, datetime
-from typing import Self
+from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -122,6 +122,9 @@ class Event(Document):
     )
     audience: Audience
     created_at: datetime
+
+
+EventSort = Literal["begins_at", "-begins_at"]
 
 
 class EventPage(Page[Event]):

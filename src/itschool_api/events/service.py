@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,13 +12,20 @@ from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Selection, new_id, refusing
 from itschool_api.events import models
 from itschool_api.events.repository import Events, lasting
-from itschool_api.events.schemas import Audience, Event, EventChanges, EventPage, NewEvent
+from itschool_api.events.schemas import (
+    Audience,
+    Event,
+    EventChanges,
+    EventPage,
+    EventSort,
+    NewEvent,
+)
 from itschool_api.families import service as families
-from itschool_api.pagination import Order, Slice
+from itschool_api.pagination import Slice
 from itschool_api.preconditions import Precondition
 from itschool_api.schools import service as schools
 
-_ORDER = Order((models.Event.begins_at, models.Event.id))
+_ORDERS: Final = pagination.orders({"begins_at": (models.Event.begins_at, models.Event.id)})
 _ONE_DAY = timedelta(days=1)
 
 
@@ -96,6 +103,7 @@ async def list_events(
     caller: Caller,
     wanted: Slice,
     *,
+    sort: EventSort,
     first_day: date | None = None,
     last_day: date | None = None,
 ) -> EventPage:
@@ -109,20 +117,24 @@ async def list_events(
         raise UntilBeforeFrom
     begin = clock.day_begins(first_day, zone)
     end = clock.day_begins(last_day + _ONE_DAY, zone) if last_day else None
-    return await _page(session, caller, begin, end, wanted)
+    return await _page(session, caller, (begin, end), sort, wanted)
 
 
 async def upcoming(session: AsyncSession, caller: Caller, count: int) -> Sequence[Event]:
     """Return the next events, and those that are going on: one statement."""
-    page = await _page(session, caller, clock.now(), None, Slice(count))
+    page = await _page(session, caller, (clock.now(), None), "begins_at", Slice(count))
     return page.items
 
 
 async def _page(
-    session: AsyncSession, caller: Caller, begin: datetime, end: datetime | None, wanted: Slice
+    session: AsyncSession,
+    caller: Caller,
+    period: tuple[datetime, datetime | None],
+    sort: EventSort,
+    wanted: Slice,
 ) -> EventPage:
-    query = _visible(session, caller).where(lasting(begin, end))
-    rows, following = await pagination.rows(session, query, _ORDER, wanted)
+    query = _visible(session, caller).where(lasting(*period))
+    rows, following = await pagination.rows(session, query, _ORDERS[sort], wanted)
     return EventPage(
         items=[_event(row, row.class_group_ids, row.student_ids) for row in rows], next=following
     )

@@ -19,12 +19,14 @@ from itschool_api.families.schemas import (
     FamilyChanges,
     FamilyMember,
     FamilyPage,
+    FamilySort,
     Guardian,
     GuardianChanges,
     GuardianPage,
     Guardianship,
     GuardianshipChanges,
     GuardianshipPage,
+    GuardianSort,
     Invitation,
     InvitationReport,
     LoggedIn,
@@ -36,8 +38,9 @@ from itschool_api.families.schemas import (
     Student,
     StudentChanges,
     StudentPage,
+    StudentSort,
 )
-from itschool_api.pagination import InvalidCursor, Wanted, Words
+from itschool_api.pagination import InvalidCursor, Wanted, Words, sorted_by
 from itschool_api.preconditions import MadeFrom
 from itschool_api.schools.service import NoSchoolYear, SchoolYearNotFound
 
@@ -86,13 +89,25 @@ async def list_students(
         bool, Query(description="Those who left the school, in place of those who are there.")
     ] = False,
     search: Words = "",
+    sort: Annotated[
+        StudentSort,
+        sorted_by(
+            "`id`: the order in which they were added. Who is in no class counts as higher than all who are."
+        ),
+    ] = "last_name",
 ) -> StudentPage:
-    """List students by name: a parent's own children, or all of the school's for its office.
+    """List students, by default by name: a parent's own children, or all of the school's for its office.
 
     Who left is read with `left=true`, or by id.
     """
     return await service.list_students(
-        session, caller, search=search, class_group_id=class_group, left=left, wanted=wanted
+        session,
+        caller,
+        search=search,
+        class_group_id=class_group,
+        left=left,
+        sort=sort,
+        wanted=wanted,
     )
 
 
@@ -142,14 +157,18 @@ async def list_guardians(
         LoggedIn | None, Query(description="Who never got in, or who ever did.")
     ] = None,
     search: Words = "",
+    sort: Annotated[
+        GuardianSort, sorted_by("`id`: the order in which they were added.")
+    ] = "last_name",
 ) -> GuardianPage:
-    """List guardians by name; `search` also finds a whole e-mail address."""
+    """List guardians, by default by name; `search` also finds a whole e-mail address."""
     return await guardians.list_guardians(
         session,
         caller,
         search=search,
         class_group_id=class_group,
         logged_in=logged_in,
+        sort=sort,
         wanted=wanted,
     )
 
@@ -246,10 +265,14 @@ async def add_family_student(
 
 @router.get("/families", responses=errors.responses(InvalidCursor))
 async def list_families(
-    session: Transaction, caller: PeopleReader, wanted: Wanted, search: Words = ""
+    session: Transaction,
+    caller: PeopleReader,
+    wanted: Wanted,
+    search: Words = "",
+    sort: Annotated[FamilySort, sorted_by("`id`: the order in which they were added.")] = "name",
 ) -> FamilyPage:
-    """List families by name."""
-    return await service.list_families(session, caller, search, wanted)
+    """List families, by default by name."""
+    return await service.list_families(session, caller, search=search, sort=sort, wanted=wanted)
 
 
 @router.get("/families/{family_id}", responses=errors.responses(service.FamilyNotFound))

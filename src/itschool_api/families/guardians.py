@@ -10,12 +10,13 @@ from itschool_api.auth.caller import Caller
 from itschool_api.database import new_id, refusing
 from itschool_api.families import models
 from itschool_api.families.models import Guardianship
-from itschool_api.families.repository import People
+from itschool_api.families.repository import GUARDIAN_ORDERS, People
 from itschool_api.families.schemas import (
     Guardian,
     GuardianPage,
     GuardianshipChanges,
     GuardianshipPage,
+    GuardianSort,
     LoggedIn,
     NewGuardian,
     NewGuardianship,
@@ -68,17 +69,17 @@ async def list_guardians(
     search: str,
     class_group_id: UUID | None,
     logged_in: LoggedIn | None,
+    sort: GuardianSort,
     wanted: Slice,
 ) -> GuardianPage:
-    """Return guardians by name."""
+    """Return guardians."""
     query = People(session).guardians(
         caller.school_id,
         search=search,
         class_group_id=class_group_id,
         has_logged_in=None if logged_in is None else logged_in is LoggedIn.EVER,
     )
-    order = Order((models.Guardian.last_name, models.Guardian.first_name, models.Guardian.id))
-    rows, following = await pagination.rows(session, query, order, wanted)
+    rows, following = await pagination.rows(session, query, GUARDIAN_ORDERS[sort], wanted)
     return GuardianPage(items=[_guardian(row) for row in rows], next=following)
 
 

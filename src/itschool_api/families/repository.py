@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api import pagination
 from itschool_api.auth.models import User
 from itschool_api.database import Selection
 from itschool_api.families.models import (
@@ -30,6 +31,29 @@ from itschool_api.families.models import (
     Guardianship,
     Student,
 )
+
+_STUDENT_NAME: Final = (Student.last_name, Student.first_name, Student.id)
+STUDENT_ORDERS: Final = pagination.orders(
+    {
+        "last_name": _STUDENT_NAME,
+        "first_name": (Student.first_name, Student.last_name, Student.id),
+        # Who is in no class comes after all who are.
+        "class_group": (
+            ClassGroup.name.is_(None),
+            func.coalesce(ClassGroup.name, ""),
+            *_STUDENT_NAME,
+        ),
+        "id": (Student.id,),
+    }
+)
+GUARDIAN_ORDERS: Final = pagination.orders(
+    {
+        "last_name": (Guardian.last_name, Guardian.first_name, Guardian.id),
+        "first_name": (Guardian.first_name, Guardian.last_name, Guardian.id),
+        "id": (Guardian.id,),
+    }
+)
+FAMILY_ORDERS: Final = pagination.orders({"name": (Family.name, Family.id), "id": (Family.id,)})
 
 
 def matches(search: str, *columns: Any) -> ColumnElement[bool]:

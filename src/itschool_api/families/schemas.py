@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -95,6 +95,18 @@ class StudentChanges(Changes):
     birth_date: Day | None = Field(UNCHANGED, examples=["2017-05-12"])
 
 
+StudentSort = Literal[
+    "last_name",
+    "-last_name",
+    "first_name",
+    "-first_name",
+    "class_group",
+    "-class_group",
+    "id",
+    "-id",
+]
+
+
 class StudentPage(Page[Student]):
     """A part of the students."""
 
@@ -141,6 +153,9 @@ class GuardianChanges(Changes):
     email: Email | None = Field(UNCHANGED, examples=["an.peeters@example.org"])
     phone: Phone | None = Field(UNCHANGED, examples=["+32 2 555 01 23"])
     language: Language = Field(UNCHANGED, description="fr, nl, de or en.", examples=["nl"])
+
+
+GuardianSort = Literal["last_name", "-last_name", "first_name", "-first_name", "id", "-id"]
 
 
 class GuardianPage(Page[Guardian]):
@@ -204,6 +219,9 @@ class FamilyChanges(Changes):
     street: ShortText | None = Field(UNCHANGED, examples=["Rue de la Loi 1"])
     postal_code: ShortText | None = Field(UNCHANGED, examples=["1000"])
     city: ShortText | None = Field(UNCHANGED, examples=["Bruxelles"])
+
+
+FamilySort = Literal["name", "-name", "id", "-id"]
 
 
 class FamilyPage(Page[Family]):

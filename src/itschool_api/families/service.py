@@ -12,6 +12,8 @@ from itschool_api.database import Selection, new_id, refusing
 from itschool_api.families import models
 from itschool_api.families.models import Guardianship
 from itschool_api.families.repository import (
+    FAMILY_ORDERS,
+    STUDENT_ORDERS,
     People,
     class_groups_of,
     guardianships_of,
@@ -23,12 +25,14 @@ from itschool_api.families.schemas import (
     Family,
     FamilyMember,
     FamilyPage,
+    FamilySort,
     FamilyStudent,
     NewClassGroup,
     NewFamily,
     NewStudent,
     Student,
     StudentPage,
+    StudentSort,
 )
 from itschool_api.pagination import Order, Slice
 from itschool_api.schools import service as schools
@@ -185,17 +189,17 @@ async def list_students(
     search: str,
     class_group_id: UUID | None,
     left: bool,
+    sort: StudentSort,
     wanted: Slice,
 ) -> StudentPage:
-    """Return students by name: the caller's children, or the school's for its office.
+    """Return students: the caller's children, or the school's for its office.
 
     Those who are there, or those who `left`.
     """
     query = await _students(
         session, caller, search=search, class_group_id=class_group_id, left=left
     )
-    order = Order((models.Student.last_name, models.Student.first_name, models.Student.id))
-    rows, following = await pagination.rows(session, query, order, wanted)
+    rows, following = await pagination.rows(session, query, STUDENT_ORDERS[sort], wanted)
     return StudentPage(items=[_student(row[0], row[1]) for row in rows], next=following)
 
 
@@ -278,13 +282,12 @@ async def read_family(session: AsyncSession, school_id: UUID, family_id: UUID) -
 
 
 async def list_families(
-    session: AsyncSession, caller: Caller, search: str, wanted: Slice
+    session: AsyncSession, caller: Caller, *, search: str, sort: FamilySort, wanted: Slice
 ) -> FamilyPage:
-    """Return families by name."""
+    """Return families."""
     people = People(session)
     query = people.families(caller.school_id, search)
-    order = Order((models.Family.name, models.Family.id))
-    rows, following = await pagination.rows(session, query, order, wanted)
+    rows, following = await pagination.rows(session, query, FAMILY_ORDERS[sort], wanted)
     members = await people.members(caller.school_id, [row[0].id for row in rows])
     return FamilyPage(items=[_family(row[0], members[row[0].id]) for row in rows], next=following)
 

@@ -20,6 +20,7 @@ from itschool_api.invoices import issuing, printing, service
 from itschool_api.invoices.schemas import (
     InvoiceDetails,
     InvoicePage,
+    InvoiceSort,
     InvoiceSummary,
     Issue,
     NewInvoice,
@@ -27,7 +28,7 @@ from itschool_api.invoices.schemas import (
 )
 from itschool_api.invoices.state import InvoiceStatus
 from itschool_api.ledger.service import AccountClosed, InsufficientFunds, MoreThanDue
-from itschool_api.pagination import InvalidCursor, Wanted
+from itschool_api.pagination import InvalidCursor, Wanted, sorted_by
 from itschool_api.schools.service import NoBankAccount, NoSchoolYear, SchoolYearNotFound
 from itschool_api.wallets import payable
 from itschool_api.wallets.schemas import PaymentDetails
@@ -79,12 +80,19 @@ async def list_invoices(
     school_year: Annotated[UUID | None, Query(description="Of this school year only.")] = None,
     student: Annotated[UUID | None, Query(description="With a line for this student.")] = None,
     family: Annotated[UUID | None, Query(description="Of this family only.")] = None,
+    sort: Annotated[
+        InvoiceSort,
+        sorted_by(
+            "`id`: the order in which they were made. Drafts, which have no number and no days, count as higher than all that have."
+        ),
+    ] = "-id",
 ) -> InvoicePage:
-    """List invoices, newest first: a parent's families', or all of the school's for its office."""
+    """List invoices, by default the newest first: a parent's families', or all of the school's for its office."""
     return await service.list_invoices(
         session,
         caller,
         wanted,
+        sort=sort,
         statuses=status or (),
         overdue=overdue,
         school_year_id=school_year,

@@ -1,8 +1,8 @@
 """Rows of invoices: SQL, and no decisions."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api import pagination
 from itschool_api.database import Selection, insert_many, new_id
 from itschool_api.families.models import Family, Student
 from itschool_api.invoices.models import Invoice, InvoiceLine, InvoiceSeries
@@ -35,6 +36,27 @@ _STATUS: dict[InvoiceStatus, ColumnElement[bool]] = {
     & (Account.balance_cents != -Invoice.total_cents),
     InvoiceStatus.PAID: Account.balance_cents == 0,
 }
+# A draft has no number and no days: it comes after all that have.
+_NO_DAY: Final = date.max
+ORDERS: Final[Mapping[str, pagination.Order]] = pagination.orders(
+    {
+        "id": (Invoice.id,),
+        "number": (
+            Invoice.number.is_(None),
+            Invoice.series,
+            SchoolYear.begins_on,
+            func.coalesce(Invoice.number, 0),
+            Invoice.id,
+        ),
+        "issued_on": (func.coalesce(Invoice.issued_on, _NO_DAY), Invoice.id),
+        "due_on": (func.coalesce(Invoice.due_on, _NO_DAY), Invoice.id),
+        "total_cents": (Invoice.total_cents, Invoice.id),
+        "remaining_cents": (
+            func.coalesce(-Account.balance_cents, Invoice.total_cents),
+            Invoice.id,
+        ),
+    }
+)
 
 
 class Invoices:

@@ -109,6 +109,22 @@ class Invoice(Document):
     remaining_cents: int = Field(examples=[600])
 
 
+InvoiceSort = Literal[
+    "id",
+    "-id",
+    "number",
+    "-number",
+    "issued_on",
+    "-issued_on",
+    "due_on",
+    "-due_on",
+    "total_cents",
+    "-total_cents",
+    "remaining_cents",
+    "-remaining_cents",
+]
+
+
 class InvoicePage(Page[Invoice]):
     """A part of the invoices, newest first."""
 

@@ -14,13 +14,14 @@ from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Selection, new_id
 from itschool_api.families import service as families
 from itschool_api.invoices import models
-from itschool_api.invoices.repository import Invoices
+from itschool_api.invoices.repository import ORDERS, Invoices
 from itschool_api.invoices.schemas import (
     Invoice,
     InvoiceDetails,
     InvoiceFamily,
     InvoiceLine,
     InvoicePage,
+    InvoiceSort,
     InvoiceSummary,
     WalletPayment,
 )
@@ -33,7 +34,7 @@ from itschool_api.invoices.state import (
 )
 from itschool_api.ledger import service as ledger
 from itschool_api.money import Cents
-from itschool_api.pagination import Order, Slice
+from itschool_api.pagination import Slice
 from itschool_api.schools import service as schools
 from itschool_api.wallets import lows
 from itschool_api.wallets import service as wallets
@@ -67,13 +68,14 @@ async def list_invoices(
     caller: Caller,
     wanted: Slice,
     *,
+    sort: InvoiceSort,
     statuses: Collection[InvoiceStatus] = (),
     overdue: bool = False,
     school_year_id: UUID | None = None,
     student_id: UUID | None = None,
     family_id: UUID | None = None,
 ) -> InvoicePage:
-    """Return invoices, newest first: a parent's families', or the school's for its office."""
+    """Return invoices: a parent's families', or the school's for its office."""
     today = await schools.today(session, caller.school_id)
     rows = Invoices(session, caller.school_id)
     query = rows.filtered(
@@ -85,8 +87,7 @@ async def list_invoices(
         student_id=student_id,
         family_id=family_id,
     )
-    order = Order((models.Invoice.id,), descending=True)
-    found, following = await pagination.rows(session, query, order, wanted)
+    found, following = await pagination.rows(session, query, ORDERS[sort], wanted)
     return InvoicePage(items=[Invoice(**_facts(row, today)) for row in found], next=following)
 
 

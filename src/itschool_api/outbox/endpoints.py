@@ -12,8 +12,8 @@ from itschool_api.auth.caller import Caller, Scope
 from itschool_api.auth.schemas import UserName
 from itschool_api.database import Transaction
 from itschool_api.outbox import service
-from itschool_api.outbox.schemas import Mail, MailPage, MailStatus
-from itschool_api.pagination import InvalidCursor, Wanted
+from itschool_api.outbox.schemas import Mail, MailPage, MailSort, MailStatus
+from itschool_api.pagination import InvalidCursor, Wanted, sorted_by
 
 router = APIRouter(prefix="/v1/mails", tags=["mails"])
 
@@ -35,8 +35,9 @@ async def list_mails(
         UserName | None,
         Query(description="Written to this user only, such as a guardian's `user_name`."),
     ] = None,
+    sort: Annotated[MailSort, sorted_by("`id`: the order in which they were made.")] = "-id",
 ) -> MailPage:
-    """List the school's mails, newest first: who was written to, and whether it left."""
+    """List the school's mails, by default the newest first: who was written to, and whether it left."""
     return await service.list_mails(
         session,
         caller.school_id,
@@ -44,6 +45,7 @@ async def list_mails(
         kind=kind,
         user_id=user,
         user_name=user_name.lower() if user_name else None,
+        sort=sort,
         wanted=wanted,
     )
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -44,6 +45,9 @@ class Mail(Document):
     queued_at: datetime
     attempted_at: datetime | None = Field(description="The last try.")
     sent_at: datetime | None
+
+
+MailSort = Literal["id", "-id"]
 
 
 class MailPage(Page[Mail]):

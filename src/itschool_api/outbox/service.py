@@ -29,8 +29,8 @@ from itschool_api.database import enter_school, insert_many, new_id
 from itschool_api.mail import messages
 from itschool_api.outbox import models
 from itschool_api.outbox.repository import Mails
-from itschool_api.outbox.schemas import Mail, MailPage, MailStatus
-from itschool_api.pagination import Order, Slice
+from itschool_api.outbox.schemas import Mail, MailPage, MailSort, MailStatus
+from itschool_api.pagination import Slice
 
 MAIL_JOB: Final = "mail"
 Kind = messages.Kind
@@ -39,6 +39,7 @@ TOKEN_LIVES: Final = {
     Kind.LOGIN_TOKEN: login_tokens.RESET_LIFE,
     Kind.EMAIL_CONFIRMATION: login_tokens.RESET_LIFE,
 }
+_ORDERS: Final = pagination.orders({"id": (models.Mail.id,)})
 # By then the worker has surely taken a job that is there.
 _LATE = timedelta(minutes=10)
 
@@ -116,17 +117,17 @@ async def list_mails(
     kind: messages.Kind | None,
     user_id: UUID | None,
     user_name: str | None,
+    sort: MailSort,
     wanted: Slice,
 ) -> MailPage:
-    """Return the school's mails, newest first.
+    """Return the school's mails.
 
     Its offers are not among them, nor found otherwise: they would tell whether their person exists.
     """
     query = Mails(session, school_id).selected(
         status=status, kind=kind, user_id=user_id, user_name=user_name
     )
-    order = Order((models.Mail.id,), descending=True)
-    rows, following = await pagination.rows(session, query, order, wanted)
+    rows, following = await pagination.rows(session, query, _ORDERS[sort], wanted)
     return MailPage(items=[Mail.model_validate(row[0]) for row in rows], next=following)
 
 

@@ -9,10 +9,16 @@ from itschool_api import errors
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
-from itschool_api.pagination import InvalidCursor, Wanted, Words
+from itschool_api.pagination import InvalidCursor, Wanted, Words, sorted_by
 from itschool_api.schools.service import NoBankAccount
 from itschool_api.wallets import payable, service
-from itschool_api.wallets.schemas import OperationPage, PaymentDetails, Wallet, WalletPage
+from itschool_api.wallets.schemas import (
+    OperationPage,
+    PaymentDetails,
+    Wallet,
+    WalletPage,
+    WalletSort,
+)
 
 router = APIRouter(prefix="/v1/wallets", tags=["wallets"])
 
@@ -26,9 +32,12 @@ async def list_wallets(
     wanted: Wanted,
     student: Annotated[UUID | None, Query(description="Of this student only.")] = None,
     search: Words = "",
+    sort: Annotated[WalletSort, sorted_by("`student`: last name, first name.")] = "student",
 ) -> WalletPage:
-    """List wallets by student: a parent's children's, or all of the school's for its office."""
-    return await service.list_wallets(session, caller, wanted, student_id=student, search=search)
+    """List wallets, by default by student: a parent's children's, or all of the school's for its office."""
+    return await service.list_wallets(
+        session, caller, wanted, sort=sort, student_id=student, search=search
+    )
 
 
 @router.get("/{wallet_id}", responses=errors.responses(service.WalletNotFound))

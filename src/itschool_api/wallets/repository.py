@@ -1,6 +1,6 @@
 """Rows of wallets: SQL, and no decisions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from typing import Any, Final
@@ -13,11 +13,17 @@ from itschool_api.database import Selection, insert_many, new_id
 from itschool_api.families.models import Student
 from itschool_api.families.repository import matches, present
 from itschool_api.ledger.models import Account, PaymentReference
-from itschool_api.pagination import Listing, Order, listing
+from itschool_api.pagination import Listing, Order, listing, orders
 from itschool_api.schools.models import BankAccount, Compartment
 from itschool_api.wallets.models import Wallet
 
-ORDER: Final = Order((Student.last_name, Student.first_name, Compartment.position, Wallet.id))
+ORDERS: Final[Mapping[str, Order]] = orders(
+    {
+        "student": (Student.last_name, Student.first_name, Compartment.position, Wallet.id),
+        "balance_cents": (Account.balance_cents, Wallet.id),
+    }
+)
+BY_STUDENT: Final = ORDERS["student"]
 
 
 class Wallets:
@@ -29,10 +35,10 @@ class Wallets:
 
     @staticmethod
     @cache
-    def listing() -> Listing:
-        """Return the list of all wallets of the school `school_id`, by student; made once."""
+    def listing(sort: str) -> Listing:
+        """Return the list of all wallets of the school `school_id`; made once for each `sort`."""
         school_id: Any = bindparam("school_id", type_=Uuid)
-        return listing(Wallets.of_school(school_id), ORDER)
+        return listing(Wallets.of_school(school_id), ORDERS[sort])
 
     @staticmethod
     def of_school(school_id: Any) -> Selection:

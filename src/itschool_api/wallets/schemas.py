@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -41,6 +42,9 @@ class Wallet(Document):
         "made since then does not show yet.",
         examples=["2026-11-23"],
     )
+
+
+WalletSort = Literal["student", "-student", "balance_cents", "-balance_cents"]
 
 
 class WalletPage(Page[Wallet]):

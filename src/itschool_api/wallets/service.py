@@ -16,7 +16,7 @@ from itschool_api.pagination import Order, Slice
 from itschool_api.references import Reference, formatted
 from itschool_api.schools import service as schools
 from itschool_api.wallets import models
-from itschool_api.wallets.repository import ORDER, Wallets
+from itschool_api.wallets.repository import BY_STUDENT, ORDERS, Wallets
 from itschool_api.wallets.schemas import (
     Operation,
     OperationKind,
@@ -25,6 +25,7 @@ from itschool_api.wallets.schemas import (
     Wallet,
     WalletCompartment,
     WalletPage,
+    WalletSort,
     WalletStudent,
 )
 
@@ -98,17 +99,18 @@ async def list_wallets(
     caller: Caller,
     wanted: Slice,
     *,
+    sort: WalletSort,
     student_id: UUID | None = None,
     search: str = "",
 ) -> WalletPage:
-    """Return wallets by student: a parent's children's, or the school's for its office."""
+    """Return wallets: a parent's children's, or the school's for its office."""
     if caller.sees_school(Scope.WALLETS_READ) and student_id is None and not search:
         rows, following = await pagination.rows_of(
-            session, Wallets.listing(), wanted, school_id=caller.school_id
+            session, Wallets.listing(sort), wanted, school_id=caller.school_id
         )
     else:
         query = _visible(session, caller, student_id=student_id, search=search)
-        rows, following = await pagination.rows(session, query, ORDER, wanted)
+        rows, following = await pagination.rows(session, query, ORDERS[sort], wanted)
     return WalletPage(items=[_wallet(row) for row in rows], next=following)
 
 
@@ -118,7 +120,7 @@ async def own_wallets(session: AsyncSession, caller: Caller, count: int) -> Sequ
         among=families.visible_students(caller, money=True),
         in_use_on=schools.today_there(caller.school_id),
     )
-    rows, _ = await pagination.rows(session, query, ORDER, Slice(count))
+    rows, _ = await pagination.rows(session, query, BY_STUDENT, Slice(count))
     return [_wallet(row) for row in rows]
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, pagination, trail
-from itschool_api.pagination import Order, Slice
+from itschool_api.pagination import Slice
 from itschool_api.webhooks import models, telling
 from itschool_api.webhooks.payloads import WebhookTest
 from itschool_api.webhooks.repository import Deliveries, Endpoints
@@ -17,11 +17,13 @@ from itschool_api.webhooks.schemas import (
     WebhookDelivery,
     WebhookDeliveryDetails,
     WebhookDeliveryPage,
+    WebhookDeliverySort,
     delivery_facts,
     message_of,
 )
 from itschool_api.webhooks.service import WebhookEndpointNotFound
 
+_ORDERS: Final = pagination.orders({"id": (models.WebhookDelivery.id,)})
 # By then a worker has surely taken a job that is there.
 _LATE: Final = timedelta(minutes=10)
 
@@ -45,15 +47,15 @@ async def list_deliveries(
     *,
     endpoint_id: UUID | None,
     status: DeliveryStatus | None,
+    sort: WebhookDeliverySort,
 ) -> WebhookDeliveryPage:
-    """Return the school's deliveries, newest first."""
+    """Return the school's deliveries."""
     query = Deliveries(session, school_id).selected()
     if endpoint_id is not None:
         query = query.where(models.WebhookDelivery.endpoint_id == endpoint_id)
     if status is not None:
         query = query.where(models.WebhookDelivery.status == status)
-    order = Order((models.WebhookDelivery.id,), descending=True)
-    rows, following = await pagination.rows(session, query, order, wanted)
+    rows, following = await pagination.rows(session, query, _ORDERS[sort], wanted)
     return WebhookDeliveryPage(
         items=[WebhookDelivery(**delivery_facts(row[0], row[1])) for row in rows], next=following
     )

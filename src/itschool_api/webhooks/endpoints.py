@@ -11,7 +11,7 @@ from itschool_api import errors, preconditions
 from itschool_api.auth.authenticate import authenticate
 from itschool_api.auth.caller import Caller, Scope
 from itschool_api.database import Transaction
-from itschool_api.pagination import InvalidCursor, Wanted
+from itschool_api.pagination import InvalidCursor, Wanted, sorted_by
 from itschool_api.preconditions import MadeFrom
 from itschool_api.webhooks import deliveries, service
 from itschool_api.webhooks.schemas import (
@@ -22,6 +22,7 @@ from itschool_api.webhooks.schemas import (
     RedeliveryReport,
     WebhookDeliveryDetails,
     WebhookDeliveryPage,
+    WebhookDeliverySort,
     WebhookEndpoint,
     WebhookEndpointChanges,
     WebhookEndpointPage,
@@ -169,10 +170,16 @@ async def list_webhook_deliveries(
     wanted: Wanted,
     endpoint: Annotated[UUID | None, Query(description="To this endpoint only.")] = None,
     status: Annotated[DeliveryStatus | None, Query(description="In this state only.")] = None,
+    sort: Annotated[
+        WebhookDeliverySort, sorted_by("`id`: the order in which they were made.")
+    ] = "-id",
 ) -> WebhookDeliveryPage:
-    """List what was told to whom in the last 30 days, newest first, and whether it arrived."""
+    """List what was told to whom in the last 30 days, and whether it arrived.
+
+    By default the newest comes first.
+    """
     return await deliveries.list_deliveries(
-        session, caller.school_id, wanted, endpoint_id=endpoint, status=status
+        session, caller.school_id, wanted, endpoint_id=endpoint, status=status, sort=sort
     )
 
 

@@ -156,6 +156,9 @@ class WebhookDelivery(Document):
     )
 
 
+WebhookDeliverySort = Literal["id", "-id"]
+
+
 class WebhookDeliveryPage(Page[WebhookDelivery]):
     """A part of the deliveries, newest first."""
 
