@@ -83,7 +83,7 @@ async def list_invoices(
     sort: Annotated[
         InvoiceSort,
         sorted_by(
-            "`id`: the order in which they were made. Drafts, which have no number and no days, count as higher than all that have."
+            "`id`: the order in which they were made. Drafts, which have no number and no days, count as higher than all that have. By `remaining_cents`, an invoice that is paid between two parts can be missed, or come twice."
         ),
     ] = "-id",
 ) -> InvoicePage:

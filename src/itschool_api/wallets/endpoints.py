@@ -32,7 +32,12 @@ async def list_wallets(
     wanted: Wanted,
     student: Annotated[UUID | None, Query(description="Of this student only.")] = None,
     search: Words = "",
-    sort: Annotated[WalletSort, sorted_by("`student`: last name, first name.")] = "student",
+    sort: Annotated[
+        WalletSort,
+        sorted_by(
+            "`student`: last name, first name. A wallet whose balance changes between two parts can be missed, or come twice."
+        ),
+    ] = "student",
 ) -> WalletPage:
     """List wallets, by default by student: a parent's children's, or all of the school's for its office."""
     return await service.list_wallets(
