@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
 from functools import partial
 from itertools import chain
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
@@ -57,6 +57,7 @@ _ROWS_A_STATEMENT: Final = 64
 Sessions = async_sessionmaker[AsyncSession]
 # A SELECT of any columns; SQLAlchemy's own type counts them one by one.
 Selection = Select[*tuple[Any, ...]]
+Row = TypeVar("Row")
 
 
 class Base(DeclarativeBase):
@@ -232,6 +233,19 @@ async def released(session: AsyncSession, school_id: UUID | None) -> AsyncIterat
     yield
     if school_id is not None:
         await enter_school(session, school_id)
+
+
+async def held(
+    session: AsyncSession, model: type[Row], school_id: UUID, row_id: UUID
+) -> Row | None:
+    """Return a row that nobody else changes until the transaction ends, as it is now.
+
+    What the session had read of it before it waited for the lock may be no longer true, and would
+    be kept without `populate_existing`.
+    """
+    return await session.get(
+        model, (school_id, row_id), with_for_update=True, populate_existing=True
+    )
 
 
 async def insert_many(

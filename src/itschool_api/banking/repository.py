@@ -18,7 +18,7 @@ from itschool_api.banking.models import (
     BankStatement,
     BankTransaction,
 )
-from itschool_api.database import Selection, insert_rows, new_id
+from itschool_api.database import Selection, held, insert_rows, new_id
 from itschool_api.invoices.models import Invoice
 from itschool_api.ledger.models import Transfer
 from itschool_api.schools.models import BankAccount
@@ -197,9 +197,7 @@ class Transactions:
 
     async def locked(self, transaction_id: UUID) -> BankTransaction | None:
         """Return a transaction, locked against a second decision."""
-        return await self._session.get(
-            BankTransaction, (self._school_id, transaction_id), with_for_update=True
-        )
+        return await held(self._session, BankTransaction, self._school_id, transaction_id)
 
     async def mark_paid(self, transaction_id: UUID) -> None:
         """Let a transaction wait no more."""

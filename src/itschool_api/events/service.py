@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, pagination, trail
 from itschool_api.auth.caller import Caller, Scope
-from itschool_api.database import Selection, new_id, refusing
+from itschool_api.database import Selection, held, new_id, refusing
 from itschool_api.events import models
 from itschool_api.events.repository import Events, lasting
 from itschool_api.events.schemas import (
@@ -141,7 +141,7 @@ async def _page(
 
 
 async def _locked(session: AsyncSession, school_id: UUID, event_id: UUID) -> models.Event:
-    event = await session.get(models.Event, (school_id, event_id), with_for_update=True)
+    event = await held(session, models.Event, school_id, event_id)
     if event is None:
         raise EventNotFound
     return event

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import errors, trail
 from itschool_api.contract import Changes, Document
-from itschool_api.database import refusing
+from itschool_api.database import held, refusing
 from itschool_api.families import guardians, models, service
 from itschool_api.families.schemas import (
     Family,
@@ -105,7 +105,7 @@ async def _change(
     read: Callable[[AsyncSession, UUID, UUID], Awaitable[_Document]],
 ) -> _Document:
     """Change a row from the state that `read` shows, which it holds to the precondition."""
-    row = await session.get(model, key, with_for_update=True)
+    row = await held(session, model, *key)
     if row is None:
         raise missing
     precondition.hold(await read(session, *key))

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import errors, pagination, trail
 from itschool_api.auth.caller import Caller
-from itschool_api.database import new_id, refusing
+from itschool_api.database import held, new_id, refusing
 from itschool_api.families import models
 from itschool_api.families.models import Guardianship
 from itschool_api.families.repository import GUARDIAN_ORDERS, People
@@ -140,7 +140,7 @@ async def change_guardianship(
     whose = await read_guardianship(session, school_id, guardianship_id)
     # People first, as an erasure holds them.
     await _refuse_erased(session, school_id, whose)
-    link = await session.get(Guardianship, (school_id, guardianship_id), with_for_update=True)
+    link = await held(session, Guardianship, school_id, guardianship_id)
     if link is None:
         raise GuardianshipNotFound
     precondition.hold(GuardianshipDocument.model_validate(link))

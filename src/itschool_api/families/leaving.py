@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.database import held
 from itschool_api.families import models, service
 from itschool_api.families.schemas import Student
 
@@ -16,7 +17,7 @@ async def set_last_day(
 
     Raises `StudentNotFound`, `PersonErased`.
     """
-    student = await session.get(models.Student, (school_id, student_id), with_for_update=True)
+    student = await held(session, models.Student, school_id, student_id)
     if student is None:
         raise service.StudentNotFound
     if student.erased_at is not None:

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from itschool_api.database import held
 from itschool_api.families.guardians import GuardianNotFound
 from itschool_api.families.models import Guardian
 
@@ -22,9 +23,7 @@ async def locked(session: AsyncSession, school_id: UUID, guardian_id: UUID) -> G
 
     Raises `GuardianNotFound`, also for one who was erased: there is nobody to link any more.
     """
-    found = await session.get(
-        Guardian, (school_id, guardian_id), with_for_update=True, populate_existing=True
-    )
+    found = await held(session, Guardian, school_id, guardian_id)
     if found is None or found.erased_at is not None:
         raise GuardianNotFound
     return found

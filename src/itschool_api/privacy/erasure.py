@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api import clock, errors, trail
 from itschool_api.banking.models import BankTransaction
+from itschool_api.database import held
 from itschool_api.families.models import Guardian, Student
 from itschool_api.invoices.models import Invoice
 from itschool_api.mail.delivery import FolderDelivery
@@ -161,12 +162,11 @@ async def _circle(
     session: AsyncSession, school_id: UUID, kind: SubjectKind, subject_id: UUID
 ) -> Circle:
     """Return the circle of somebody who can be erased, and hold them meanwhile."""
-    key = (school_id, subject_id)
     person: Student | Guardian | None
     if kind is SubjectKind.STUDENT:
-        person = await session.get(Student, key, with_for_update=True)
+        person = await held(session, Student, school_id, subject_id)
     else:
-        person = await session.get(Guardian, key, with_for_update=True)
+        person = await held(session, Guardian, school_id, subject_id)
     if person is None:
         raise not_found(kind)
     if person.erased_at is not None:

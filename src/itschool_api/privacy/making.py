@@ -19,7 +19,7 @@ from itschool_api import clock, logs
 from itschool_api.auth import caller as policy
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Caller, Scope
-from itschool_api.database import Sessions, school_transaction
+from itschool_api.database import Sessions, held, school_transaction
 from itschool_api.invoices import printing
 from itschool_api.invoices.models import Invoice, InvoiceLine
 from itschool_api.outbox import service as outbox
@@ -93,7 +93,7 @@ async def _make(session: AsyncSession, storage: Storage, life: timedelta, export
 
 async def _locked(session: AsyncSession, school_id: UUID, export_id: UUID) -> Export | None:
     """Hold an export that is still to be made."""
-    export = await session.get(Export, (school_id, export_id), with_for_update=True)
+    export = await held(session, Export, school_id, export_id)
     return export if export is not None and export.status in _UNMADE else None
 
 

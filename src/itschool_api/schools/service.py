@@ -135,7 +135,9 @@ async def compartment(
     session: AsyncSession, school_id: UUID, compartment_id: UUID, *, locked: bool = False
 ) -> Compartment:
     """Return a compartment; raises `CompartmentNotFound`."""
-    found = await session.get(Compartment, (school_id, compartment_id), with_for_update=locked)
+    found = await session.get(
+        Compartment, (school_id, compartment_id), with_for_update=locked, populate_existing=locked
+    )
     if found is None:
         raise CompartmentNotFound
     return found

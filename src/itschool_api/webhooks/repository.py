@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Text, delete, exists, func, literal, or_, 
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api.database import Selection
+from itschool_api.database import Selection, held
 from itschool_api.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 
@@ -123,12 +123,7 @@ class Deliveries:
 
     async def locked(self, delivery_id: UUID) -> WebhookDelivery | None:
         """Return a delivery that nobody else changes meanwhile; hold its endpoint first."""
-        return await self._session.get(
-            WebhookDelivery,
-            (self._school_id, delivery_id),
-            with_for_update=True,
-            populate_existing=True,
-        )
+        return await held(self._session, WebhookDelivery, self._school_id, delivery_id)
 
     async def are_sent(self, endpoint_id: UUID, job_id: int, now: datetime) -> bool:
         """Tell whether another job sends to an endpoint now."""
