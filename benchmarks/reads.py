@@ -86,6 +86,9 @@ async def measure_histories(place: Place, size: Size) -> list[Figure]:
         told("histories: the balance")
         balance = [f"/v1/wallets/{wallet}" for wallet in (wallets.short, wallets.long)]
         short, long = await _in_turns(size, [(api, client, path) for path in balance], place)
+        told("histories: the newest operations")
+        newest = [f"{path}/operations?limit={_SHORT_HISTORY}" for path in balance]
+        few, many = await _in_turns(size, [(api, client, path) for path in newest], place)
         told("histories: through all pages to the last")
         first = f"/v1/wallets/{wallets.long}/operations?limit={_PAGE}"
         last = await _last_page(client, wallets.long)
@@ -96,6 +99,13 @@ async def measure_histories(place: Place, size: Size) -> list[Figure]:
             value=_ratio(long, short),
             at_most=1.2,
             found=f"{_micro(long)} and {_micro(short)} µs of processors a request",
+        ),
+        Figure(
+            what=f"the newest {_SHORT_HISTORY} operations of {size.long_history:,} ÷ of "
+            f"{_SHORT_HISTORY}",
+            value=_ratio(many, few),
+            at_most=1.2,
+            found=f"{_micro(many)} and {_micro(few)} µs of processors a request",
         ),
         Figure(
             what=f"the last page of {size.long_history:,} operations ÷ the first",

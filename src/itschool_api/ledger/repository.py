@@ -218,19 +218,25 @@ class Accounts:
         return (await self._session.execute(query)).scalars().all()
 
     def history(self, account_id: UUID) -> Selection:
-        """Select an account's entries: number, change, balance after, and the transfer."""
+        """Select an account's entries: number, change, balance after, and the transfer.
+
+        Each side is put in the order of a history, newest first, so that PostgreSQL merges two
+        indexes; without it, it would read and sort all that ever happened, for each page.
+        """
         leaving = select(
             Transfer.source_entry.label("entry"),
             (-Transfer.amount_cents).label("amount_cents"),
             Transfer.source_balance_cents.label("balance_cents"),
             *_FACTS,
         ).where(Transfer.school_id == self._school_id, Transfer.source_id == account_id)
+        leaving = leaving.order_by(Transfer.source_entry.desc())
         coming = select(
             Transfer.target_entry,
             Transfer.amount_cents,
             Transfer.target_balance_cents,
             *_FACTS,
         ).where(Transfer.school_id == self._school_id, Transfer.target_id == account_id)
+        coming = coming.order_by(Transfer.target_entry.desc())
         return select(union_all(leaving, coming).subquery("history"))
 
 
