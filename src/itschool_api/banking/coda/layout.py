@@ -4,6 +4,7 @@ The standard names neither; what banks and the programs in between produce is to
 ``docs/decisions/0002-coda-is-a-package.md``. Nothing here knows what a record means.
 """
 
+import codecs
 from typing import Final
 
 from itschool_api.banking.coda.charset import WINDOWS, charset_of
@@ -12,6 +13,8 @@ from itschool_api.banking.coda.errors import CodaError
 WIDTH: Final = 128
 """Characters in a record (Febelfin CODA 2.6, 1)."""
 
+# The beginning mostly tells that a file is not UTF-8; to find out on all of it costs a copy.
+_BEGINNING: Final = 64 * 1024
 # So many tell the character set.
 _MOST_RECORDS: Final = 1_000
 # What may stand behind the last record; the last one is what CP/M and DOS ended files with.
@@ -32,6 +35,7 @@ def records_of(data: bytes) -> tuple[list[str], bool]:
     if had_nul:
         data = data.replace(b"\0", b" ")
     try:
+        codecs.getincrementaldecoder("utf-8")().decode(data[:_BEGINNING])
         records = _cut(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         records = []
