@@ -28,14 +28,14 @@ _MOST_MEMBERS: Final = 100
 # What the validators below ask for, as the document tells it. Python counts four control characters
 # among its blanks, which patterns do not: these are removed at the ends before anything is judged.
 _BLANK_CHARACTERS: Final = "\t\n\v\f\r "
-BLANKS: Final = r"[\t-\r ]*"
-LINE: Final = rf"^{BLANKS}[^\x00-\x1f\x7f]*{BLANKS}$"
-_LINES: Final = rf"^{BLANKS}[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*{BLANKS}$"
+_BLANKS: Final = r"[\t-\r ]*"
+LINE: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_BLANKS}$"
+_LINES: Final = rf"^{_BLANKS}[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*{_BLANKS}$"
 _MAILBOX: Final = r'[^@\s<>,;"\x00-\x1f\x7f-\x9f]+'
 _EMAIL: Final = rf"{_MAILBOX}@{_MAILBOX}\.{_MAILBOX}"
 # No blank of any language: U+1680 to U+3000 are those of Unicode that Python removes as well.
 _INK: Final = r"[^\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-_NAME: Final = rf"^{BLANKS}[^\x00-\x1f\x7f]*{_INK}[^\x00-\x1f\x7f]*{BLANKS}$"
+_NAME: Final = rf"^{_BLANKS}[^\x00-\x1f\x7f]*{_INK}[^\x00-\x1f\x7f]*{_BLANKS}$"
 # Years that a school can mean; beyond them, arithmetic with days would overflow.
 _DAY: Final = r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"  # RFC 3339
@@ -188,11 +188,11 @@ Email = Annotated[
     str,
     StringConstraints(max_length=254, to_lower=True),
     AfterValidator(_email),
-    told_as(f"^{BLANKS}{_EMAIL}{BLANKS}$"),
+    told_as(f"^{_BLANKS}{_EMAIL}{_BLANKS}$"),
 ]
 Phone = Annotated[
     str,
-    StringConstraints(max_length=30, pattern=rf"^{BLANKS}\+?[ ./()-]*[0-9][0-9 ./()-]*{BLANKS}$"),
+    StringConstraints(max_length=30, pattern=rf"^{_BLANKS}\+?[ ./()-]*[0-9][0-9 ./()-]*{_BLANKS}$"),
     AfterValidator(str.strip),
 ]
 Language = Annotated[str, StringConstraints(pattern="^(fr|nl|de|en)$", max_length=2)]

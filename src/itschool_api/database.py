@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
 from functools import partial
 from itertools import chain
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, Literal, TypeVar, cast
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
@@ -236,16 +236,29 @@ async def released(session: AsyncSession, school_id: UUID | None) -> AsyncIterat
 
 
 async def held(
-    session: AsyncSession, model: type[Row], school_id: UUID, row_id: UUID
+    session: AsyncSession,
+    model: type[Row],
+    school_id: UUID,
+    row_id: UUID,
+    lock: Literal[True] | dict[str, bool] = True,
 ) -> Row | None:
     """Return a row that nobody else changes until the transaction ends, as it is now.
 
     What the session had read of it before it waited for the lock may be no longer true, and would
-    be kept without `populate_existing`.
+    be kept without `populate_existing`. A weaker `lock` is one of `with_for_update`'s.
     """
     return await session.get(
-        model, (school_id, row_id), with_for_update=True, populate_existing=True
+        model, (school_id, row_id), with_for_update=lock, populate_existing=True
     )
+
+
+async def alone(session: AsyncSession, doing: str) -> None:
+    """Let no other transaction do this until the transaction ends.
+
+    By an advisory lock: what has to stay true is about rows that others hold, or add.
+    """
+    key = func.hashtextextended(doing, 0)
+    await session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 async def insert_many(

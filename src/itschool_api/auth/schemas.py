@@ -34,10 +34,7 @@ Password = Annotated[
     AfterValidator(_more_than_blanks),
     told_as(r"\S"),
 ]
-Otp = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=100, pattern=r"^[^\u0000]*$"),
-]
+Otp = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\u0000]*$")]
 UserName = Annotated[
     str,
     StringConstraints(max_length=254),

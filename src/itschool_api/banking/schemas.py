@@ -107,7 +107,7 @@ BankStatementSort = Literal["id", "-id", "closing_on", "-closing_on"]
 
 
 class BankStatementPage(Page[BankStatement]):
-    """A part of the statements, newest import first."""
+    """A part of the statements."""
 
 
 class BankStatementDetails(BankStatement):
@@ -155,7 +155,7 @@ BankTransactionSort = Literal[
 
 
 class BankTransactionPage(Page[BankTransaction]):
-    """A part of the transactions, newest first."""
+    """A part of the transactions."""
 
 
 class BankTransactionDetails(BankTransaction):

@@ -128,4 +128,4 @@ EventSort = Literal["begins_at", "-begins_at"]
 
 
 class EventPage(Page[Event]):
-    """A part of the events, by their beginning."""
+    """A part of the events."""

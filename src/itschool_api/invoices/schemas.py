@@ -126,7 +126,7 @@ InvoiceSort = Literal[
 
 
 class InvoicePage(Page[Invoice]):
-    """A part of the invoices, newest first."""
+    """A part of the invoices."""
 
 
 class InvoiceLine(Document):

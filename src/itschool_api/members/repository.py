@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.auth.caller import Role
 from itschool_api.auth.models import Membership, MembershipOffer, SecondFactor, User
-from itschool_api.database import Selection
+from itschool_api.database import Selection, alone
 from itschool_api.families.repository import matches
 from itschool_api.schools.models import School
 
@@ -64,12 +64,8 @@ class Members:
         return query
 
     async def lock_roles(self) -> None:
-        """Let one transaction at a time take roles away at this school.
-
-        By an advisory lock, for what has to stay true is about rows that others hold.
-        """
-        key = func.hashtextextended(f"roles:{self._school_id}", 0)
-        await self._session.execute(select(func.pg_advisory_xact_lock(key)))
+        """Let one transaction at a time take roles away at this school."""
+        await alone(self._session, f"roles:{self._school_id}")
 
     async def roles_of(self, user_id: UUID) -> set[Role]:
         """Return what a user is at this school."""

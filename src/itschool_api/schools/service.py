@@ -12,7 +12,7 @@ from stdnum.exceptions import ValidationError
 from itschool_api import clock, errors
 from itschool_api.auth import service as auth
 from itschool_api.auth.caller import Caller
-from itschool_api.database import new_id, refusing
+from itschool_api.database import held, new_id, refusing
 from itschool_api.money import Cents
 from itschool_api.preconditions import Precondition
 from itschool_api.schools.models import (
@@ -131,13 +131,9 @@ async def add_year(
     return year
 
 
-async def compartment(
-    session: AsyncSession, school_id: UUID, compartment_id: UUID, *, locked: bool = False
-) -> Compartment:
+async def compartment(session: AsyncSession, school_id: UUID, compartment_id: UUID) -> Compartment:
     """Return a compartment; raises `CompartmentNotFound`."""
-    found = await session.get(
-        Compartment, (school_id, compartment_id), with_for_update=locked, populate_existing=locked
-    )
+    found = await session.get(Compartment, (school_id, compartment_id))
     if found is None:
         raise CompartmentNotFound
     return found
@@ -154,7 +150,9 @@ async def change_compartment(
 
     Raises `CompartmentNotFound`, and what the precondition raises.
     """
-    found = await compartment(session, school_id, compartment_id, locked=True)
+    found = await held(session, Compartment, school_id, compartment_id)
+    if found is None:
+        raise CompartmentNotFound
     precondition.hold(CompartmentDocument.model_validate(found))
     for name, value in changes.given().items():
         setattr(found, name, value)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Text, delete, exists, func, literal, or_, 
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from itschool_api.database import Selection, held
+from itschool_api.database import Selection, alone, held
 from itschool_api.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 
@@ -26,8 +26,7 @@ class Endpoints:
 
     async def lock_count(self) -> None:
         """Let one transaction at a time add endpoints at this school."""
-        key = func.hashtextextended(f"webhook-endpoints:{self._school_id}", 0)
-        await self._session.execute(select(func.pg_advisory_xact_lock(key)))
+        await alone(self._session, f"webhook-endpoints:{self._school_id}")
 
     async def count(self) -> int:
         """Return how many there are."""
@@ -40,15 +39,17 @@ class Endpoints:
 
     async def locked(self, endpoint_id: UUID) -> WebhookEndpoint | None:
         """Return an endpoint that nobody else changes, and that nothing is told meanwhile."""
-        return await self._held(endpoint_id, True)
+        return await held(self._session, WebhookEndpoint, self._school_id, endpoint_id)
 
     async def taken(self, endpoint_id: UUID) -> WebhookEndpoint | None:
         """Return an endpoint that nobody else changes meanwhile; it can still be told things."""
-        return await self._held(endpoint_id, {"key_share": True})
+        lock = {"key_share": True}
+        return await held(self._session, WebhookEndpoint, self._school_id, endpoint_id, lock)
 
     async def kept(self, endpoint_id: UUID) -> WebhookEndpoint | None:
         """Return an endpoint that nobody disables or removes meanwhile."""
-        return await self._held(endpoint_id, {"read": True, "key_share": True})
+        lock = {"read": True, "key_share": True}
+        return await held(self._session, WebhookEndpoint, self._school_id, endpoint_id, lock)
 
     async def subscribed(self, types: Collection[str]) -> Sequence[Any]:
         """Return the enabled endpoints that one of these types is told to.
@@ -66,17 +67,6 @@ class Endpoints:
             .with_for_update(read=True, key_share=True)
         )
         return (await self._session.execute(query)).all()
-
-    async def _held(
-        self, endpoint_id: UUID, lock: bool | dict[str, bool]
-    ) -> WebhookEndpoint | None:
-        # Anew: what was read before the lock may have changed since.
-        return await self._session.get(
-            WebhookEndpoint,
-            (self._school_id, endpoint_id),
-            with_for_update=lock,
-            populate_existing=True,
-        )
 
     async def remove(self, endpoint_id: UUID) -> None:
         """Delete an endpoint, which is locked, and its deliveries."""

@@ -21,8 +21,7 @@ from itschool_api.webhooks.payloads import (
 )
 
 _Url = Annotated[
-    str,
-    StringConstraints(max_length=destinations.LONGEST, pattern=destinations.PATTERN),
+    str, StringConstraints(max_length=destinations.LONGEST, pattern=destinations.PATTERN)
 ]
 _URL = "https://hooks.example.org/itschool"
 
@@ -160,7 +159,7 @@ WebhookDeliverySort = Literal["id", "-id"]
 
 
 class WebhookDeliveryPage(Page[WebhookDelivery]):
-    """A part of the deliveries, newest first."""
+    """A part of the deliveries."""
 
 
 Message = Annotated[

@@ -8,8 +8,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from itschool_api.auth.models import ApiKey, SigningKey
-
-_SIGNING_KEYS = 0x6B65_7972_696E_67  # any number that nothing else locks
+from itschool_api.database import alone
 
 
 class ApiKeys:
@@ -67,7 +66,7 @@ class SigningKeys:
 
     async def alone(self) -> None:
         """Let no other transaction change the keys meanwhile."""
-        await self._session.execute(select(func.pg_advisory_xact_lock(_SIGNING_KEYS)))
+        await alone(self._session, "signing-keys")
 
     async def forget(self, retired_before: datetime) -> None:
         """Delete the keys that were retired before then."""
