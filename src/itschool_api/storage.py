@@ -55,11 +55,14 @@ class Storage:
     def _settle(self, key: str) -> None:
         """Let the disk have a file, and the folders that name it: the library waits for neither."""
         path = self._folder / key
-        for each in (
-            path,
-            *(folder for folder in path.parents if folder.is_relative_to(self._folder)),
-        ):
-            opened = os.open(each, os.O_RDONLY)
+        with path.open("r+b") as file:
+            os.fsync(file.fileno())
+        if os.name == "nt":  # which opens no folders, and writes them with their files
+            return
+        for folder in path.parents:
+            if not folder.is_relative_to(self._folder):
+                break
+            opened = os.open(folder, os.O_RDONLY)
             try:
                 os.fsync(opened)
             finally:
