@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -180,7 +181,7 @@ async def _age(
     for age in [timedelta(days=days) + hour] * 5 + [timedelta(days=days) - hour] * 2:
         given: dict[str, Any] = {
             "id": uuid4(),
-            "key": str(uuid4()),
+            "key": secrets.token_urlsafe(12),
             "bytes": uuid4().bytes,
             "user": user_id,
             "school": school.id,
