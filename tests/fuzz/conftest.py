@@ -32,11 +32,12 @@ def target(settings: Settings, database_url: str) -> Iterator[Target]:
     target = Target(
         create_app(settings.model_copy(update={"access_token_minutes": 60}), database_url)
     )
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        asgi.get_client(target),  # type: ignore[arg-type]  # it knows dicts alone
-    ):
-        # Nor how many names somebody may find taken: several operations count it together.
-        patch.setattr(logins, "_TAKEN_NAMES_PER_ASKER", 1_000_000)
+    with asgi.get_client(target):  # type: ignore[arg-type]  # it knows dicts alone
         yield target
         target.close()
+
+
+@pytest.fixture(autouse=True)
+def _any_number_of_names_may_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several operations count them together: which was attacked first must not decide."""
+    monkeypatch.setattr(logins, "_TAKEN_NAMES_PER_ASKER", 1_000_000)
