@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from itschool_api import distribution, schema
 from itschool_api.app import create_app
@@ -70,10 +70,17 @@ async def cluster(owner_url: str) -> AsyncIterator[str]:
     yield url.render_as_string(hide_password=False)
     async with server.connect() as connection:
         await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    await server.dispose()
+
+
+@pytest.fixture
+async def role_as_before(owner: AsyncEngine) -> AsyncIterator[None]:
+    """Forget what was set for the role: it is the whole server's, and so another test's as well."""
+    yield
+    async with owner.begin() as connection:
         await connection.execute(
             text(f"ALTER ROLE {APPLICATION_ROLE} RESET citus.propagate_set_commands")
         )
-    await server.dispose()
 
 
 async def spread(connection: AsyncConnection) -> dict[str, str]:
@@ -83,6 +90,7 @@ async def spread(connection: AsyncConnection) -> dict[str, str]:
     return {row.name: row.called for row in rows}
 
 
+@pytest.mark.usefixtures("role_as_before")
 async def test_every_table_of_a_school_is_spread_and_lies_beside_the_others(
     cluster: str, tmp_path: Path
 ) -> None:
